@@ -1,0 +1,229 @@
+//! The decision: every access of a request against the rules of one identity. Deny wins; nothing granted is refused.
+
+use std::sync::Arc;
+
+use super::grant::Effect;
+use super::pattern::BucketPattern;
+use crate::s3::{Access, Action, ActionSet, Asked, BucketName, ErrorCode, KeyPrefix, Refusal, Scope};
+
+/// One grant, narrowed to one identity.
+#[derive(Debug, Clone)]
+pub(super) struct Rule {
+    pub(super) name: Arc<str>,
+    pub(super) effect: Effect,
+    pub(super) buckets: Vec<BucketPattern>,
+    pub(super) prefixes: Option<Vec<KeyPrefix>>,
+    pub(super) actions: ActionSet,
+}
+
+/// What one identity may do.
+#[derive(Debug, Clone, Default)]
+pub struct Entitlements {
+    allow: Vec<Rule>,
+    deny: Vec<Rule>,
+}
+
+/// A request that was allowed. Only [`Entitlements::authorize`] makes one, so nothing else can be forwarded.
+#[derive(Debug)]
+pub struct Permitted {
+    asked: Asked,
+    grant: Arc<str>,
+}
+
+impl Permitted {
+    /// The request.
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// The grant that allowed its first access.
+    pub fn grant(&self) -> &Arc<str> {
+        &self.grant
+    }
+}
+
+/// A request that was not allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{access} is not allowed")]
+pub struct Denial {
+    /// The first access that no grant allows, or that one denies.
+    pub access: Access,
+    /// The denying grant; `None` when simply nothing allows it.
+    pub denied_by: Option<Arc<str>>,
+}
+
+impl Denial {
+    /// What the client is told: what to ask for, and nothing about who else may do what.
+    pub fn to_refusal(&self) -> Refusal {
+        let why = if self.denied_by.is_some() { "a grant denies it" } else { "no grant allows it" };
+        let message = format!(
+            "Access Denied: {} ({why}). Ask the administrator of this proxy for a grant.",
+            self.access
+        );
+        Refusal::new(ErrorCode::AccessDenied, message)
+    }
+}
+
+impl Entitlements {
+    pub(super) fn new(rules: Vec<Rule>) -> Self {
+        let (deny, allow) = rules.into_iter().partition(|rule| rule.effect == Effect::Deny);
+        Self { allow, deny }
+    }
+
+    /// Whether no grant concerns the identity, so that every request will be refused.
+    pub fn is_empty(&self) -> bool {
+        self.allow.is_empty()
+    }
+
+    /// Checks every access; the first that fails decides.
+    pub fn authorize(&self, asked: Asked) -> Result<Permitted, Denial> {
+        let mut grant = None;
+        for access in asked.accesses() {
+            let allowed = self.check(access)?;
+            grant.get_or_insert(allowed);
+        }
+        match grant.cloned() {
+            Some(grant) => Ok(Permitted { asked, grant }),
+            // No operation is without an access; should one ever be, it is as hard to reach as the whole account.
+            None => Err(Denial { access: Access::on_account(Action::ListAllMyBuckets), denied_by: None }),
+        }
+    }
+
+    /// Whether some delete in the bucket might be allowed: asked before the body of a DeleteObjects is read.
+    pub fn may_delete_in(&self, bucket: &BucketName) -> Result<(), Denial> {
+        let deletes = [Action::DeleteObject, Action::DeleteObjectVersion];
+        let might = |rule: &Rule| deletes.iter().any(|&a| rule.actions.contains(a)) && rule.names(bucket);
+        if self.allow.iter().any(might) {
+            return Ok(());
+        }
+        Err(Denial { access: Access::in_bucket(Action::DeleteObject, bucket), denied_by: None })
+    }
+
+    fn check(&self, access: &Access) -> Result<&Arc<str>, Denial> {
+        let denial = |denied_by| Denial { access: access.clone(), denied_by };
+        if let Some(rule) = self.deny.iter().find(|rule| rule.touches(access)) {
+            return Err(denial(Some(rule.name.clone())));
+        }
+        self.allow.iter().find(|rule| rule.covers(access)).map(|rule| &rule.name).ok_or_else(|| denial(None))
+    }
+}
+
+impl Rule {
+    fn names(&self, bucket: &BucketName) -> bool {
+        self.buckets.iter().any(|pattern| pattern.matches(bucket))
+    }
+
+    /// As an allow: the access lies wholly within what the rule names.
+    fn covers(&self, access: &Access) -> bool {
+        self.reaches(access, KeyPrefix::covers_prefix)
+    }
+
+    /// As a deny: the access reaches into what the rule names. A list above a denied prefix would show its keys.
+    fn touches(&self, access: &Access) -> bool {
+        self.reaches(access, |denied, listed| denied.covers_prefix(listed) || listed.covers_prefix(denied))
+    }
+
+    /// `list` judges a prefix of the rule against the prefix of a list.
+    fn reaches(&self, access: &Access, list: impl Fn(&KeyPrefix, &KeyPrefix) -> bool) -> bool {
+        let prefixes = self.prefixes.as_deref();
+        self.actions.contains(access.action)
+            && match &access.scope {
+                // The account's list of buckets: only a rule for every bucket speaks of it.
+                Scope::Service => prefixes.is_none() && self.buckets.iter().any(BucketPattern::is_any),
+                Scope::Bucket(bucket) => prefixes.is_none() && self.names(bucket),
+                Scope::Prefix(bucket, listed) => {
+                    self.names(bucket)
+                        && prefixes.is_none_or(|all| all.iter().any(|prefix| list(prefix, listed)))
+                }
+                Scope::Object(bucket, key) => {
+                    self.names(bucket)
+                        && prefixes.is_none_or(|all| all.iter().any(|prefix| prefix.covers_key(key)))
+                }
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Grant, Policy};
+    use crate::s3::{Classified, Domains, classify};
+
+    fn grant(name: &str, effect: Effect, prefixes: Option<&[&str]>, actions: &[&str]) -> Grant {
+        Grant {
+            name: name.into(),
+            effect,
+            identities: vec!["spiffe://td/**".parse().unwrap()],
+            buckets: vec!["data".parse().unwrap()],
+            prefixes: prefixes.map(|all| all.iter().map(|p| p.parse().unwrap()).collect()),
+            actions: actions.iter().map(|a| a.parse().unwrap()).collect(),
+        }
+    }
+
+    fn decide(grants: &[Grant], method: &str, uri: &str) -> Result<String, Option<String>> {
+        let entitlements = Policy::new(grants.to_vec()).entitle(&"spiffe://td/w".parse().unwrap());
+        let request = http::Request::builder().method(method).uri(uri).header("host", "h").body(()).unwrap();
+        let Classified::Whole(asked) = classify(&mut request.into_parts().0, &Domains::default()).unwrap()
+        else {
+            panic!("{uri} has its keys in the body");
+        };
+        entitlements
+            .authorize(asked)
+            .map(|permitted| permitted.grant().to_string())
+            .map_err(|denial| denial.denied_by.map(|name| name.to_string()))
+    }
+
+    #[test]
+    fn prefixes_confine_keys_and_lists_and_exclude_the_bucket_itself() {
+        let grants = [grant("daily", Effect::Allow, Some(&["daily/"]), &["s3:Get*", "s3:List*"])];
+        let allowed = |uri| decide(&grants, "GET", uri).is_ok();
+        assert!(allowed("/data/daily/x"));
+        assert!(allowed("/data/daily/../x"), "a key is literal: this one does start with daily/");
+        assert!(allowed("/data?prefix=daily/"));
+        assert!(allowed("/data?list-type=2&prefix=daily%2F2026"));
+        for refused in [
+            "/data/Daily/x",
+            "/data/dailyx",
+            "/data//daily/x",
+            "/data",
+            "/data?prefix=",
+            "/data?prefix=daily",
+            "/data?location",
+            "/data?versions",
+            "/other/daily/x",
+            "/",
+        ] {
+            assert!(!allowed(refused), "{refused}");
+        }
+    }
+
+    #[test]
+    fn deny_wins_and_covers_lists_that_would_show_denied_keys() {
+        let grants = [
+            grant("all", Effect::Allow, None, &["*"]),
+            grant("not-secret", Effect::Deny, Some(&["secret/"]), &["s3:*"]),
+        ];
+        assert_eq!(decide(&grants, "GET", "/data/open"), Ok("all".into()));
+        assert_eq!(decide(&grants, "GET", "/data/secret/x"), Err(Some("not-secret".into())));
+        assert_eq!(decide(&grants, "GET", "/data?prefix=secret/x"), Err(Some("not-secret".into())));
+        assert_eq!(decide(&grants, "GET", "/data"), Err(Some("not-secret".into())));
+        assert_eq!(decide(&grants, "GET", "/data?prefix=open"), Ok("all".into()));
+        assert_eq!(decide(&grants, "GET", "/data?location"), Ok("all".into()));
+    }
+
+    #[test]
+    fn a_version_is_not_the_current_object() {
+        let grants = [grant("read", Effect::Allow, None, &["s3:GetObject"])];
+        assert!(decide(&grants, "GET", "/data/k").is_ok());
+        assert!(decide(&grants, "GET", "/data/k?versionId=1").is_err());
+        assert!(decide(&grants, "GET", "/data/k?attributes").is_err());
+    }
+
+    #[test]
+    fn the_account_is_listed_only_with_a_grant_on_every_bucket() {
+        let mut every = grant("every", Effect::Allow, None, &["s3:ListAllMyBuckets"]);
+        assert!(decide(std::slice::from_ref(&every), "GET", "/").is_err());
+        every.buckets = vec!["*".parse().unwrap()];
+        assert!(decide(&[every], "GET", "/").is_ok());
+    }
+}
