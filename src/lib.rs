@@ -2,3 +2,4 @@
 pub mod identity;
 pub mod policy;
 pub mod s3;
+pub mod sigv4;

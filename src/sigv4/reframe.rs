@@ -1,0 +1,82 @@
+//! A body taken out of the client's framing and put into ours, in constant memory.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::decoder::{Decoder, FramingError, Piece};
+use super::encoder::Encoder;
+use super::signer::{ChunkSigner, SignError};
+use super::trailer::TrailerNames;
+
+/// Why a body could not be carried over.
+#[derive(Debug, thiserror::Error)]
+pub enum ReframeError {
+    /// The client's framing is damaged.
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+    /// A chunk could not be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+/// Decodes and encodes a body piece by piece. The last chunk leaves only after everything before it was right: a
+/// damaged upload is never completed.
+#[derive(Debug)]
+pub struct Reframer {
+    decoder: Decoder,
+    encoder: Encoder,
+    trailers: Option<TrailerNames>,
+    remaining: u64,
+    out: VecDeque<Bytes>,
+}
+
+impl Reframer {
+    /// For a body without chunk signatures whose framing has no declared length.
+    pub fn unsigned(decoded: u64, trailers: TrailerNames) -> Self {
+        let (decoder, encoder) = (Decoder::new(false), Encoder::unsigned());
+        Self { decoder, encoder, trailers: Some(trailers), remaining: decoded, out: VecDeque::new() }
+    }
+
+    /// For a body with chunk signatures, which are replaced by `signer`'s.
+    pub fn signed(decoded: u64, trailers: Option<TrailerNames>, signer: ChunkSigner) -> Self {
+        let (decoder, encoder) = (Decoder::new(true), Encoder::signed(signer));
+        Self { decoder, encoder, trailers, remaining: decoded, out: VecDeque::new() }
+    }
+
+    /// Takes a network frame.
+    pub fn push(&mut self, mut input: Bytes) -> Result<(), ReframeError> {
+        while let Piece::Data(data) = self.decoder.next(&mut input)? {
+            let length = data.len() as u64;
+            if length > self.remaining {
+                return Err(FramingError::DecodedLength.into());
+            }
+            self.encoder.data(data, self.remaining, &mut self.out)?;
+            self.remaining -= length;
+        }
+        Ok(())
+    }
+
+    /// The client's body has ended.
+    pub fn finish(&mut self) -> Result<(), ReframeError> {
+        let received = self.decoder.finish()?;
+        if self.remaining != 0 {
+            return Err(FramingError::DecodedLength.into());
+        }
+        let announced = self.trailers.take();
+        if !announced.as_ref().map_or(received.is_empty(), |names| names.fit(&received)) {
+            return Err(FramingError::TrailerMismatch.into());
+        }
+        let ordered = announced.as_ref().map(|names| names.in_order(&received));
+        self.encoder.finish(ordered.as_deref(), &mut self.out)?;
+        Ok(())
+    }
+
+    /// The next bytes to send, if there are any.
+    pub fn pop(&mut self) -> Option<Bytes> {
+        self.out.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests;
