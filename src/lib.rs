@@ -1,4 +1,5 @@
 //! x
+pub mod config;
 pub mod identity;
 pub mod policy;
 pub mod s3;

@@ -1,0 +1,138 @@
+//! Files in, problems or the effective configuration out.
+
+use super::*;
+use crate::config::Problems;
+
+const FULL: &str = r#"
+listen: 127.0.0.1:8443
+admin: 127.0.0.1:9090
+domains: [s3.internal, S3.Example.]
+tls: { certificate: /tls/tls.crt, private_key: /tls/tls.key, client_ca: /tls/ca.crt, min_version: "1.2" }
+upstream: { region: eu-west-1 }
+credentials: { source: environment }
+grants:
+  - name: reports-readers
+    effect: allow
+    identities: ["spiffe://cluster.local/ns/reports/sa/*"]
+    buckets: [reports-prod]
+    prefixes: ["daily/", "by-namespace/${namespace}/"]
+    actions: [s3:GetObject, s3:ListBucket]
+limits: { idle_timeout: 1m 30s, max_object_size: 10GiB, per_identity: { requests_per_second: null } }
+"#;
+
+fn parse(text: &str) -> Result<Config, Problems> {
+    Config::parse(text, &[])
+}
+
+fn problems(text: &str) -> Vec<String> {
+    parse(text).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_whole_file_is_read_and_its_effective_form_reads_back_the_same() {
+    let config = parse(FULL).unwrap();
+    assert_eq!(config.domain_names, ["s3.internal", "s3.example"]);
+    assert_eq!(config.upstream.endpoint.to_string(), "https://s3.eu-west-1.amazonaws.com/");
+    assert_eq!(config.upstream.addressing, Addressing::VirtualUnlessDotted);
+    assert_eq!(config.limits.idle_timeout.as_secs(), 90);
+    assert_eq!(config.limits.max_object_size, 10 << 30);
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    let shown = config.to_string();
+    assert_eq!(parse(&shown).unwrap().to_string(), shown);
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_path_and_line() {
+    let found = problems(
+        "listen: nowhere\ntls: { certificate: a, privat_key: b }\nupstream:\n  region: eu-west-1\n  endpoint: http://x\n\
+         grants:\n  - name: a\n    identities: [bob]\n    buckets: [UPPER]\n    actions: [s3:GetObjekt]\n    prefix: [x]\n\
+         extra: 1\nlimits: { idle_timeout: 0s, max_connections: 0 }\n",
+    );
+    let starts = [
+        "listen: 'nowhere': ",
+        "tls.private_key: missing",
+        "tls.client_ca: missing",
+        "tls.privat_key: unknown key; known here: certificate, private_key",
+        "upstream.endpoint: http://",
+        "credentials.source: missing",
+        "grants[0].identities[0]: 'bob': ",
+        "grants[0].buckets[0]: 'UPPER': ",
+        "grants[0].actions[0]: 's3:GetObjekt': no S3 action matches",
+        "grants[0].prefix: unknown key",
+        "extra: unknown key",
+        "limits.idle_timeout: '0s': ",
+        "limits.max_connections: must be at least 1",
+    ];
+    for start in starts {
+        assert!(found.iter().any(|problem| problem.starts_with(start)), "{start} is not among {found:#?}");
+    }
+    assert!(found.iter().any(|problem| problem.ends_with("(line 10)")), "{found:#?}");
+}
+
+#[test]
+fn the_environment_overrides_and_is_named_in_problems() {
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let environment = [
+        variable("S3PROXY_UPSTREAM__REGION", "us-east-2"),
+        variable("S3PROXY_LIMITS__MAX_CONNECTIONS", "7"),
+        variable("S3PROXY_DOMAINS", "[a.b]"),
+        variable("S3PROXY_SERVICE_HOST", "10.0.0.1"),
+        variable("S3PROXY_PORT", "tcp://10.0.0.1:80"),
+        variable("S3PROXY_PORT_80_TCP", "tcp://10.0.0.1:80"),
+    ];
+    let config = Config::parse(FULL, &environment).unwrap();
+    assert_eq!(config.upstream.region, "us-east-2");
+    assert_eq!(config.limits.max_connections, 7);
+    assert_eq!(config.domain_names, ["a.b"]);
+    let wrong =
+        [variable("S3PROXY_LIMITS__MAX_CONNECTION", "7"), variable("S3PROXY_TLS__MIN_VERSION", "1.1")];
+    let found = Config::parse(FULL, &wrong).unwrap_err().to_string();
+    assert!(found.contains("limits.max_connection: unknown key"), "{found}");
+    assert!(found.contains("environment variable S3PROXY_TLS__MIN_VERSION"), "{found}");
+    let inherited = FULL.replace("{ region: eu-west-1 }", "{}");
+    assert!(parse(&inherited).is_err());
+    let config = Config::parse(&inherited, &[variable("AWS_REGION", "cn-north-1")]).unwrap();
+    assert_eq!(config.upstream.endpoint.host(), Some("s3.cn-north-1.amazonaws.com.cn"));
+}
+
+#[test]
+fn endpoints_are_derived_and_addressing_follows_them() {
+    let upstream =
+        |text: &str| parse(&FULL.replace("{ region: eu-west-1 }", text)).map(|config| config.upstream);
+    let derived = upstream("{ region: us-gov-west-1, fips: true, dualstack: true }").unwrap();
+    assert_eq!(derived.endpoint.host(), Some("s3-fips.dualstack.us-gov-west-1.amazonaws.com"));
+    let local = upstream("{ region: r, endpoint: 'http://127.0.0.1:9000', allow_plaintext: true }").unwrap();
+    assert_eq!(local.addressing, Addressing::Path);
+    for bad in [
+        "{ region: r, endpoint: 'https://x', fips: true }",
+        "{ region: r, endpoint: 'https://x/path' }",
+        "{ region: r, endpoint: 'ftp://x' }",
+        "{ region: r, endpoint: 'https://user@x' }",
+        "{ region: 'R!' }",
+    ] {
+        assert!(upstream(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn yaml_that_means_two_things_is_refused() {
+    assert!(problems("listen: 1\nlisten: 2\n")[0].contains("duplicated key"));
+    assert!(problems("a: [")[0].contains("not valid YAML"));
+    assert!(problems("listen: !!str x\n")[0].contains("tags"));
+    assert!(problems("- a\n")[0].contains("mapping"));
+    assert!(!problems("").is_empty());
+}
+
+#[test]
+fn what_is_probably_not_meant_is_warned_of() {
+    let text = FULL
+        .replace("by-namespace/${namespace}/", "by/${namespace}")
+        .replace("s3:ListBucket]", "s3:GetBucketLocation]");
+    let warnings = parse(&text).unwrap().warnings.join("\n");
+    assert!(
+        warnings.contains("'by/${namespace}'") && warnings.contains("s3:GetBucketLocation"),
+        "{warnings}"
+    );
+    let nothing = &FULL[..FULL.find("grants:").unwrap()];
+    assert!(parse(nothing).unwrap().warnings[0].contains("nothing is granted"));
+}

@@ -1,0 +1,145 @@
+//! Floor 2: the configuration. One YAML file and `S3PROXY_…` variables in, a [`Config`] that is valid by
+//! construction out, or every problem at once, each with its key path and line.
+//!
+//! serde would stop at the first problem, so the file is read into a tree first and the tree is asked key by key;
+//! what nobody asked for is an unknown key.
+
+mod document;
+mod effective;
+mod grants;
+mod reader;
+mod sections;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::policy::Policy;
+use crate::s3::Domains;
+
+pub use reader::{Problem, Problems};
+
+/// The data plane's configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where clients connect, with mTLS only.
+    pub listen: SocketAddr,
+    /// Plain HTTP for `/livez`, `/readyz` and `/metrics`.
+    pub admin: SocketAddr,
+    /// Suffixes of virtual-hosted-style host names, as configured.
+    pub domain_names: Vec<String>,
+    /// The proxy's side of mTLS.
+    pub tls: Tls,
+    /// The way to S3.
+    pub upstream: Upstream,
+    /// Where the proxy's own credentials come from.
+    pub credentials: Credentials,
+    /// Who may do what.
+    pub policy: Policy,
+    /// Bounds.
+    pub limits: Limits,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads a file, with the environment's `S3PROXY_…` variables on top.
+    pub fn load(file: &Path, environment: &[(String, String)]) -> Result<Self, Problems> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|e| Problems::single(format!("{} cannot be read: {e}", file.display())))?;
+        Self::parse(&text, environment)
+    }
+
+    /// Reads a document, with the environment's `S3PROXY_…` variables on top.
+    pub fn parse(text: &str, environment: &[(String, String)]) -> Result<Self, Problems> {
+        sections::read(text, environment)
+    }
+
+    /// The suffixes of virtual-hosted-style host names.
+    pub fn domains(&self) -> Domains {
+        Domains::new(self.domain_names.iter().cloned())
+    }
+}
+
+/// The lowest TLS version that clients may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MinTlsVersion {
+    /// TLS 1.2, for clients that cannot do better.
+    Tls12,
+    /// TLS 1.3 only.
+    Tls13,
+}
+
+/// Files of the proxy's side of mTLS, all PEM.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The server's certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub private_key: PathBuf,
+    /// The roots that client certificates chain to.
+    pub client_ca: PathBuf,
+    /// Revocation lists of those roots; an expired one refuses.
+    pub client_crl: Option<PathBuf>,
+    /// The lowest version accepted.
+    pub min_version: MinTlsVersion,
+}
+
+/// How buckets are addressed upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    /// `bucket.endpoint` always.
+    Virtual,
+    /// `endpoint/bucket` always.
+    Path,
+    /// `bucket.endpoint`, but dotted names in the path: no wildcard certificate covers them.
+    VirtualUnlessDotted,
+}
+
+/// The way to S3.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// The region that requests are signed for.
+    pub region: String,
+    /// Scheme and authority, without a path.
+    pub endpoint: http::Uri,
+    /// How buckets are addressed.
+    pub addressing: Addressing,
+    /// A further trust root for the endpoint's certificate.
+    pub ca: Option<PathBuf>,
+}
+
+/// Where the proxy's own credentials come from. Nothing falls through to another source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
+    Environment,
+    /// A profile of a shared credentials file.
+    StaticFile {
+        /// The file.
+        file: PathBuf,
+        /// The profile in it.
+        profile: String,
+    },
+    /// The AWS SDK's default provider chain, which does reach for the instance role: for development.
+    DefaultChain,
+}
+
+/// Bounds on what clients can make the proxy do.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at a time; further ones are closed at once.
+    pub max_connections: usize,
+    /// From accepted to TLS established.
+    pub handshake_timeout: Duration,
+    /// From the first byte of a request head to its last.
+    pub header_timeout: Duration,
+    /// Without a byte in either direction. There is no total time limit.
+    pub idle_timeout: Duration,
+    /// From name look-up to TLS established, upstream.
+    pub connect_timeout: Duration,
+    /// For requests in flight after SIGTERM.
+    pub drain_timeout: Duration,
+    /// Bytes of an object in one request.
+    pub max_object_size: u64,
+}
