@@ -1,0 +1,51 @@
+//! Accepts connections up to a bound. What comes beyond it is closed at once, so that a client can try elsewhere
+//! instead of waiting in a queue that it cannot see.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A bound listener with its limit.
+#[derive(Debug)]
+pub struct Accepting {
+    listener: TcpListener,
+    permits: Arc<Semaphore>,
+}
+
+/// A connection beyond the limit, already closed.
+#[derive(Debug)]
+pub struct Refused;
+
+impl Accepting {
+    /// At most `limit` connections at a time.
+    pub fn new(listener: TcpListener, limit: usize) -> Self {
+        Self { listener, permits: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))) }
+    }
+
+    /// The next connection, without Nagle's delay, and the permit that it holds while it lives.
+    pub async fn next(&self) -> Result<(TcpStream, OwnedSemaphorePermit), Refused> {
+        let stream = loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => break stream,
+                Err(error) => pause_after(&error).await,
+            }
+        };
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else { return Err(Refused) };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set; the connection is probably gone");
+        }
+        Ok((stream, permit))
+    }
+}
+
+/// A connection that died in the queue concerns nobody; running out of descriptors passes, but not at once.
+async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        tracing::error!(%error, "connections cannot be accepted");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

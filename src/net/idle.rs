@@ -1,0 +1,150 @@
+//! A stream that ends when no byte has moved in either direction for a while, and that closes patiently.
+//!
+//! There is no total time limit: a transfer may take hours as long as it moves.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// How long a client is heard out after we have said our last word. A socket that is closed with unread bytes sends
+/// a reset, and the client would lose the refusal that it was just sent (RFC 9112 section 9.6).
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Wraps a stream with an inactivity timeout.
+#[derive(Debug)]
+pub struct IdleTimeout<S> {
+    stream: S,
+    timeout: Duration,
+    last: Instant,
+    alarm: Pin<Box<Sleep>>,
+    lingering: bool,
+    reads: Arc<AtomicU64>,
+}
+
+impl<S> IdleTimeout<S> {
+    /// Ends `stream` with [`io::ErrorKind::TimedOut`] after `timeout` without traffic.
+    pub fn new(stream: S, timeout: Duration) -> Self {
+        Self {
+            stream,
+            timeout,
+            last: Instant::now(),
+            alarm: Box::pin(sleep(timeout)),
+            lingering: false,
+            reads: Arc::default(),
+        }
+    }
+
+    /// Counts reads that brought bytes.
+    pub(super) fn reads(&self) -> Arc<AtomicU64> {
+        self.reads.clone()
+    }
+
+    /// Notes traffic, or fails when there has been none for too long.
+    fn judge<T>(&mut self, polled: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.last = Instant::now();
+            return polled;
+        }
+        // Moving the alarm at each byte would cost more than looking again when it rings.
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            let due = self.last + self.timeout;
+            if due <= Instant::now() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.alarm.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeout<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+        }
+        self.judge(polled, cx)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.judge(polled, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.judge(polled, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        // A flush with nothing to do is no traffic.
+        if polled.is_ready() { polled } else { self.judge(polled, cx) }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.lingering {
+            let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+            ready!(self.judge(polled, cx))?;
+            self.lingering = true;
+            self.alarm.as_mut().reset(Instant::now() + LINGER);
+        }
+        let mut scratch = [0; 8 * 1024];
+        loop {
+            if self.alarm.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                Ok(()) | Err(_) => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test(start_paused = true)]
+    async fn traffic_in_either_direction_keeps_it_alive() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let mut near = IdleTimeout::new(near, Duration::from_secs(60));
+        let task = tokio::spawn(async move {
+            let mut byte = [0];
+            near.read_exact(&mut byte).await?;
+            near.read_exact(&mut byte).await
+        });
+        tokio::time::advance(Duration::from_secs(50)).await;
+        far.write_all(b"x").await.unwrap();
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_secs(50)).await;
+        assert!(!task.is_finished());
+        tokio::time::advance(Duration::from_secs(11)).await;
+        assert_eq!(task.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+}

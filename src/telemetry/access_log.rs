@@ -1,0 +1,99 @@
+//! One JSON line a request, on a thread of its own, so that a slow reader of our output holds up no connection.
+
+use std::io::{BufWriter, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use serde::Serialize;
+
+/// A finished request, however it ended.
+#[derive(Debug, Serialize)]
+pub struct AccessLine<'a> {
+    /// When it began, RFC 3339 in UTC.
+    pub time: String,
+    /// The client, by the strongest form that its certificate carries.
+    pub identity: &'a str,
+    /// The S3 operation; null when the request was none.
+    pub operation: Option<&'a str>,
+    /// The bucket, if one was named.
+    pub bucket: Option<&'a str>,
+    /// The decoded key, or the prefix of a list.
+    pub key: Option<&'a str>,
+    /// The HTTP status that the client got; 499 when it went away before there was one.
+    pub status: u16,
+    /// The S3 error code or the reason why the exchange broke off.
+    pub error_code: Option<&'a str>,
+    /// Bytes of body that the client sent.
+    pub bytes_in: u64,
+    /// Bytes of body that the client was sent.
+    pub bytes_out: u64,
+    /// Milliseconds from the whole head to the last byte.
+    pub duration_ms: f64,
+    /// Milliseconds until S3 answered with a head; null if S3 was not asked or did not answer.
+    pub upstream_ms: Option<f64>,
+    /// The proxy's own identifier of the request.
+    pub request_id: &'a str,
+    /// S3's identifier.
+    pub upstream_request_id: Option<&'a str>,
+    /// The grant that allowed it, or the one that denied it.
+    pub grant: Option<&'a str>,
+}
+
+/// Lines that may wait for the writer: about 30 MiB. Beyond it requests wait, because a lost line is a lost proof.
+const WAITING_LINES: usize = 64 * 1024;
+
+/// Where lines are handed in. Cheap to clone; the writer ends when the last clone is gone.
+#[derive(Debug, Clone)]
+pub struct AccessLog(SyncSender<Vec<u8>>);
+
+/// The writing thread; waits for the last line when it is joined.
+#[derive(Debug)]
+pub struct AccessLogWriter(JoinHandle<()>);
+
+impl AccessLog {
+    /// Starts a thread that writes lines to `output`.
+    pub fn start(output: impl Write + Send + 'static) -> std::io::Result<(Self, AccessLogWriter)> {
+        let (sender, receiver) = sync_channel(WAITING_LINES);
+        let thread =
+            std::thread::Builder::new().name("access-log".into()).spawn(move || write(&receiver, output))?;
+        Ok((Self(sender), AccessLogWriter(thread)))
+    }
+
+    /// Hands in a line.
+    pub fn record(&self, line: &AccessLine<'_>) {
+        // The structure always serializes; a writer that is gone has reported why.
+        if let Ok(mut json) = serde_json::to_vec(line) {
+            json.push(b'\n');
+            let _ = self.0.send(json);
+        }
+    }
+}
+
+impl AccessLogWriter {
+    /// Waits until every line is written. All clones of the [`AccessLog`] must be gone.
+    pub fn join(self) {
+        if self.0.join().is_err() {
+            tracing::error!("the access log's writer has panicked");
+        }
+    }
+}
+
+fn write(lines: &Receiver<Vec<u8>>, output: impl Write) {
+    let mut output = BufWriter::with_capacity(64 * 1024, output);
+    let mut failing = false;
+    while let Ok(first) = lines.recv() {
+        // What has gathered meanwhile goes out in one system call.
+        let batch = std::iter::once(first).chain(lines.try_iter());
+        let mut result = Ok(());
+        for line in batch {
+            result = result.and(output.write_all(&line));
+        }
+        let result = result.and_then(|()| output.flush());
+        if let Err(error) = &result
+            && !failing
+        {
+            tracing::error!(%error, "the access log cannot be written");
+        }
+        failing = result.is_err();
+    }
+}

@@ -1,0 +1,125 @@
+//! Prometheus metrics. Labels are closed sets (operations, codes, causes), never names from requests.
+
+use prometheus::{
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+/// Every metric of the process.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    /// Requests by operation (`none` if it was none) and HTTP status.
+    pub requests: IntCounterVec,
+    /// Requests that the proxy refused itself, by S3 error code.
+    pub denials: IntCounterVec,
+    /// Bytes of request bodies received from clients.
+    pub bytes_in: IntCounter,
+    /// Bytes of response bodies sent to clients.
+    pub bytes_out: IntCounter,
+    /// Seconds from the whole head to the last byte, by operation.
+    pub duration: HistogramVec,
+    /// Seconds until S3 answered with a head, by operation.
+    pub upstream_duration: HistogramVec,
+    /// Requests that are being served.
+    pub in_flight: IntGauge,
+    /// Client connections that are open.
+    pub connections: IntGauge,
+    /// Connection attempts by their result.
+    pub handshakes: IntCounterVec,
+    /// Exchanges with S3 that failed below HTTP, by kind.
+    pub upstream_errors: IntCounterVec,
+    /// When the server's certificate expires, in seconds since 1970.
+    pub certificate_expiry: Gauge,
+    /// When the credentials expire, in seconds since 1970; 0 when they do not.
+    pub credentials_expiry: Gauge,
+    /// Loads of credentials by result.
+    pub credential_loads: IntCounterVec,
+    /// Reloads of mounted files by result.
+    pub reloads: IntCounterVec,
+}
+
+/// From a cached head within the node to a large part over a slow link.
+const SECONDS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];
+
+impl Metrics {
+    /// Registers every metric. Fails only if two had the same name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counters = |name, help, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
+            let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let counter = |name, help| -> Result<IntCounter, prometheus::Error> {
+            let metric = IntCounter::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let count = |name, help| -> Result<IntGauge, prometheus::Error> {
+            let metric = IntGauge::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let gauge = |name, help| -> Result<Gauge, prometheus::Error> {
+            let metric = Gauge::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let seconds = |name, help| -> Result<HistogramVec, prometheus::Error> {
+            let metric =
+                HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), &["operation"])?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        Ok(Self {
+            requests: counters("s3proxy_requests_total", "Requests answered.", &["operation", "status"])?,
+            denials: counters("s3proxy_denials_total", "Requests refused by the proxy itself.", &["code"])?,
+            bytes_in: counter(
+                "s3proxy_received_bytes_total",
+                "Bytes of request bodies received from clients.",
+            )?,
+            bytes_out: counter("s3proxy_sent_bytes_total", "Bytes of response bodies sent to clients.")?,
+            duration: seconds("s3proxy_request_duration_seconds", "From the request head to the last byte.")?,
+            upstream_duration: seconds(
+                "s3proxy_upstream_duration_seconds",
+                "Until S3 answered with a head.",
+            )?,
+            in_flight: count("s3proxy_requests_in_flight", "Requests being served.")?,
+            connections: count("s3proxy_connections", "Open client connections.")?,
+            handshakes: counters("s3proxy_handshakes_total", "Connection attempts by result.", &["result"])?,
+            upstream_errors: counters(
+                "s3proxy_upstream_errors_total",
+                "Failed exchanges with S3.",
+                &["kind"],
+            )?,
+            certificate_expiry: gauge(
+                "s3proxy_certificate_expiry_timestamp_seconds",
+                "When the server certificate expires.",
+            )?,
+            credentials_expiry: gauge(
+                "s3proxy_credentials_expiry_timestamp_seconds",
+                "When the credentials expire; 0 if they do not.",
+            )?,
+            credential_loads: counters(
+                "s3proxy_credential_loads_total",
+                "Loads of credentials.",
+                &["result"],
+            )?,
+            reloads: counters(
+                "s3proxy_reloads_total",
+                "Reloads of configuration and certificates.",
+                &["result"],
+            )?,
+            registry,
+        })
+    }
+
+    /// The text exposition format.
+    pub fn expose(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}

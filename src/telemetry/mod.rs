@@ -1,0 +1,9 @@
+//! Floor 2: what operators see. Metrics, one access-log line a request, and the process's own log.
+
+mod access_log;
+mod log;
+mod metrics;
+
+pub use access_log::{AccessLine, AccessLog, AccessLogWriter};
+pub use log::{LogFormat, start as start_log};
+pub use metrics::Metrics;

@@ -1,0 +1,112 @@
+//! Sends a signed request over a pooled connection.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Extensions, Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::Error as ClientError;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::connector::{Connector, TrustError, Used};
+use crate::config;
+
+/// S3 closes connections that rest; reports say from 5 to 20 seconds (AWSCore.jl#35, vector#9703, aiobotocore#21).
+/// Ours are given up before, so that a request rarely meets one that is just being closed.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// An exchange that failed below HTTP, as a metric label.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// No connection: name look-up, TCP, TLS or the time allowed for them. Nothing was sent.
+    #[error("connect")]
+    Connect(#[source] ClientError),
+    /// No byte for too long.
+    #[error("timeout")]
+    Timeout(#[source] ClientError),
+    /// The connection broke before there was an answer.
+    #[error("broken")]
+    Broken(#[source] ClientError),
+}
+
+/// The pool of connections to S3.
+pub struct Upstream<B> {
+    client: Client<Connector, B>,
+}
+
+impl<B> Upstream<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    /// A pool for the configured endpoint.
+    pub fn new(upstream: &config::Upstream, limits: &config::Limits) -> Result<Self, TrustError> {
+        let connector = Connector::new(upstream, limits)?;
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE)
+            // `host` is signed, so it is set already.
+            .set_host(false)
+            // A request that was not begun to be sent goes to another connection; its body is untouched.
+            .retry_canceled_requests(true)
+            .build(connector);
+        Ok(Self { client })
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    ///
+    /// `again` makes the same request anew, if nothing of it can have been used up and a second arrival would do no
+    /// harm. It is used once, when a connection from the pool turns out to be closed already.
+    pub async fn send(
+        &self,
+        request: Request<B>,
+        again: Option<Request<B>>,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let result = match (self.client.request(request).await, again) {
+            (Err(error), Some(again)) if was_stale(&error) => self.client.request(again).await,
+            (result, _) => result,
+        };
+        let response = result.map_err(kind)?;
+        if let Some(used) = response.extensions().get::<Used>() {
+            used.mark();
+        }
+        Ok(response)
+    }
+}
+
+/// Whether a connection that had served before ended without a byte of an answer.
+fn was_stale(error: &ClientError) -> bool {
+    let mut extensions = Extensions::new();
+    if let Some(connected) = error.connect_info() {
+        connected.get_extras(&mut extensions);
+    }
+    let served_before = extensions.get::<Used>().is_some_and(Used::get);
+    let closed = causes(error).any(|cause| {
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
+            || cause.downcast_ref::<io::Error>().is_some_and(|error| {
+                use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+                matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
+            })
+    });
+    served_before && closed
+}
+
+fn kind(error: ClientError) -> UpstreamError {
+    let timed_out = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+    };
+    if error.is_connect() {
+        UpstreamError::Connect(error)
+    } else if causes(&error).any(timed_out) {
+        UpstreamError::Timeout(error)
+    } else {
+        UpstreamError::Broken(error)
+    }
+}
+
+fn causes<'a>(error: &'a ClientError) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+}

@@ -1,0 +1,232 @@
+//! Connections to S3: TCP without Nagle's delay, TLS, an inactivity limit; all of it within the connect timeout.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tower::Service;
+
+use super::resolver::ShuffledResolver;
+use crate::config::{Limits, Upstream};
+use crate::net::IdleTimeout;
+use crate::tls::{MaterialError, read_roots};
+
+/// S3's certificate could not be judged, so nothing would be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The configured root.
+    #[error("upstream.ca: {0}")]
+    Configured(#[from] MaterialError),
+    /// The system has none, and none is configured.
+    #[error("the system has no trusted root certificates; install them (ca-certificates) or set upstream.ca")]
+    NoRoots,
+    /// rustls refuses.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Whether a connection has already carried an answer, so that its end may just mean that S3 tired of waiting.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Used(Arc<AtomicBool>);
+
+impl Used {
+    pub(super) fn mark(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Opens connections for hyper's pool.
+#[derive(Clone)]
+pub(super) struct Connector {
+    tcp: HttpConnector<ShuffledResolver>,
+    tls: TlsConnector,
+    connect_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl Connector {
+    pub(super) fn new(upstream: &Upstream, limits: &Limits) -> Result<Self, TrustError> {
+        let mut tcp = HttpConnector::new_with_resolver(ShuffledResolver);
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        // Divided among a name's addresses, so that a dead one leaves time for the next.
+        tcp.set_connect_timeout(Some(limits.connect_timeout));
+        let roots = roots(upstream)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        // S3 speaks HTTP/1.1 only.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let tls = TlsConnector::from(Arc::new(config));
+        Ok(Self { tcp, tls, connect_timeout: limits.connect_timeout, idle_timeout: limits.idle_timeout })
+    }
+
+    async fn connect(mut self, uri: Uri) -> io::Result<TokioIo<UpstreamStream>> {
+        let encrypt = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let tcp = self.tcp.call(uri).await.map_err(io::Error::other)?.into_inner();
+        let stream = if encrypt {
+            let name = ServerName::try_from(host).map_err(io::Error::other)?;
+            Transport::Tls(Box::new(self.tls.connect(name, tcp).await?))
+        } else {
+            Transport::Plain(tcp)
+        };
+        let stream = IdleTimeout::new(stream, self.idle_timeout);
+        Ok(TokioIo::new(UpstreamStream { stream, used: Used::default() }))
+    }
+}
+
+/// The system's roots, and the configured one beside them.
+fn roots(upstream: &Upstream) -> Result<RootCertStore, TrustError> {
+    let mut roots = match &upstream.ca {
+        Some(file) => read_roots(file)?,
+        None => RootCertStore::empty(),
+    };
+    let system = rustls_native_certs::load_native_certs();
+    for error in &system.errors {
+        tracing::warn!(%error, "a system root certificate cannot be read");
+    }
+    roots.add_parsable_certificates(system.certs);
+    if roots.is_empty() && upstream.endpoint.scheme() == Some(&http::uri::Scheme::HTTPS) {
+        return Err(TrustError::NoRoots);
+    }
+    Ok(roots)
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<UpstreamStream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move {
+            let timeout = connector.connect_timeout;
+            match tokio::time::timeout(timeout, connector.connect(uri)).await {
+                Ok(result) => result,
+                Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            }
+        })
+    }
+}
+
+/// With or, for development, without encryption.
+enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection to S3.
+pub(super) struct UpstreamStream {
+    stream: IdleTimeout<Transport>,
+    used: Used,
+}
+
+impl Connection for UpstreamStream {
+    fn connected(&self) -> Connected {
+        Connected::new().extra(self.used.clone())
+    }
+}
+
+macro_rules! on_transport {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Transport::Plain($stream) => $call,
+            Transport::Tls($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        on_transport!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        on_transport!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        on_transport!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_transport!(self, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_transport!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+impl AsyncRead for UpstreamStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for UpstreamStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,10 @@
+//! Floor 3: the way to S3. Where a request goes, the connections that carry it, and what can go wrong below HTTP.
+
+mod client;
+mod connector;
+mod endpoint;
+mod resolver;
+
+pub use client::{Upstream, UpstreamError};
+pub use connector::TrustError;
+pub use endpoint::Endpoint;

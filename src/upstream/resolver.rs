@@ -1,0 +1,37 @@
+//! Name look-up that spreads connections over every address.
+//!
+//! S3's names have many short-lived addresses. A client that keeps to the first one it was told overloads it and
+//! stays there when it goes (aws-sdk-go-v2#2331, databend#20475): each new connection looks the name up again and
+//! tries the addresses in an order of its own; the connector goes on to the next when one does not answer.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper_util::client::legacy::connect::dns::Name;
+use rand::seq::SliceRandom;
+use tower::Service;
+
+/// The system's resolver, shuffled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShuffledResolver;
+
+impl Service<Name> for ShuffledResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        Box::pin(async move {
+            let mut addresses: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            addresses.shuffle(&mut rand::rng());
+            Ok(addresses.into_iter())
+        })
+    }
+}
