@@ -1,1 +1,5 @@
-fn main() {}
+//! The `proxy` binary.
+
+fn main() -> std::process::ExitCode {
+    s3_access_proxy::cli::main()
+}

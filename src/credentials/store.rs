@@ -22,7 +22,7 @@ pub struct Unavailable;
 pub struct CredentialStore(Arc<ArcSwapOption<SigningCredentials>>);
 
 /// Refreshed this long before they expire, less up to a tenth, so that replicas do not ask all at once.
-const REFRESH_BEFORE: Duration = Duration::from_secs(5 * 60);
+const REFRESH_BEFORE: Duration = Duration::from_mins(5);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 

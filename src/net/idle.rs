@@ -133,7 +133,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn traffic_in_either_direction_keeps_it_alive() {
         let (near, mut far) = tokio::io::duplex(64);
-        let mut near = IdleTimeout::new(near, Duration::from_secs(60));
+        let mut near = IdleTimeout::new(near, Duration::from_mins(1));
         let task = tokio::spawn(async move {
             let mut byte = [0];
             near.read_exact(&mut byte).await?;

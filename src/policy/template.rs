@@ -88,10 +88,10 @@ impl PrefixTemplate {
 fn value<'a>(variable: Variable, identity: &'a ClientIdentity, dns: Option<&'a str>) -> Option<&'a str> {
     let spiffe = identity.spiffe();
     match variable {
-        Variable::TrustDomain => spiffe.map(|id| id.trust_domain()),
+        Variable::TrustDomain => spiffe.map(super::super::identity::SpiffeId::trust_domain),
         Variable::Namespace => spiffe.and_then(|id| id.kubernetes()).map(|(namespace, _)| namespace),
         Variable::ServiceAccount => spiffe.and_then(|id| id.kubernetes()).map(|(_, account)| account),
-        Variable::SpiffePath => spiffe.map(|id| id.path()),
+        Variable::SpiffePath => spiffe.map(super::super::identity::SpiffeId::path),
         Variable::Dns => dns,
         // A common name is free text: one with a slash would reach into another client's folder.
         Variable::CommonName => identity.common_name().filter(|cn| !cn.contains('/')),

@@ -155,7 +155,7 @@ fn matches(row: &Row, query: &Query) -> bool {
         None => query.value(selector).is_some(),
     };
     let selector_names = || row.selector.iter().map(|s| s.split_once('=').map_or(*s, |(name, _)| name));
-    row.selector.iter().all(|s| selects(&s))
+    row.selector.iter().all(selects)
         && query.parameters().iter().all(|p| {
             let name = p.name.as_str();
             selector_names().any(|n| n == name) || row.takes.contains(&name) || BENIGN.contains(&name)

@@ -51,7 +51,8 @@ impl PayloadMode {
         }
     }
 
-    fn is_streaming(&self) -> bool {
+    /// Whether the body is in `aws-chunked` framing.
+    pub fn is_streaming(&self) -> bool {
         !matches!(self, Self::Sha256(_) | Self::Unsigned)
     }
 }

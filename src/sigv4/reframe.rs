@@ -34,13 +34,15 @@ pub struct Reframer {
 impl Reframer {
     /// For a body without chunk signatures whose framing has no declared length.
     pub fn unsigned(decoded: u64, trailers: TrailerNames) -> Self {
-        let (decoder, encoder) = (Decoder::new(false), Encoder::unsigned());
-        Self { decoder, encoder, trailers: Some(trailers), remaining: decoded, out: VecDeque::new() }
+        Self::new(Decoder::new(false), Encoder::unsigned(), decoded, Some(trailers))
     }
 
     /// For a body with chunk signatures, which are replaced by `signer`'s.
     pub fn signed(decoded: u64, trailers: Option<TrailerNames>, signer: ChunkSigner) -> Self {
-        let (decoder, encoder) = (Decoder::new(true), Encoder::signed(signer));
+        Self::new(Decoder::new(true), Encoder::signed(signer), decoded, trailers)
+    }
+
+    fn new(decoder: Decoder, encoder: Encoder, decoded: u64, trailers: Option<TrailerNames>) -> Self {
         Self { decoder, encoder, trailers, remaining: decoded, out: VecDeque::new() }
     }
 

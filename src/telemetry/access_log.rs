@@ -1,8 +1,8 @@
 //! One JSON line a request, on a thread of its own, so that a slow reader of our output holds up no connection.
 
 use std::io::{BufWriter, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -46,17 +46,23 @@ const WAITING_LINES: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct AccessLog(SyncSender<Vec<u8>>);
 
-/// The writing thread; waits for the last line when it is joined.
+/// The writing thread, to be waited for at the end.
 #[derive(Debug)]
-pub struct AccessLogWriter(JoinHandle<()>);
+pub struct AccessLogWriter {
+    /// Closed when the thread has ended.
+    done: Receiver<()>,
+}
 
 impl AccessLog {
     /// Starts a thread that writes lines to `output`.
     pub fn start(output: impl Write + Send + 'static) -> std::io::Result<(Self, AccessLogWriter)> {
         let (sender, receiver) = sync_channel(WAITING_LINES);
-        let thread =
-            std::thread::Builder::new().name("access-log".into()).spawn(move || write(&receiver, output))?;
-        Ok((Self(sender), AccessLogWriter(thread)))
+        let (ended, done) = sync_channel::<()>(0);
+        std::thread::Builder::new().name("access-log".into()).spawn(move || {
+            write(&receiver, output);
+            drop(ended);
+        })?;
+        Ok((Self(sender), AccessLogWriter { done }))
     }
 
     /// Hands in a line.
@@ -70,10 +76,11 @@ impl AccessLog {
 }
 
 impl AccessLogWriter {
-    /// Waits until every line is written. All clones of the [`AccessLog`] must be gone.
-    pub fn join(self) {
-        if self.0.join().is_err() {
-            tracing::error!("the access log's writer has panicked");
+    /// Waits until every line is written, but no longer than `limit`: a request that was cut off may still hold its
+    /// [`AccessLog`], and whoever reads our output may have stopped reading.
+    pub fn join_within(self, limit: Duration) {
+        if self.done.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            tracing::error!("the access log could not be written out in time");
         }
     }
 }

@@ -66,7 +66,10 @@ impl ClientLeaf {
 
 fn refuse_ca(certificate: &X509Certificate<'_>) -> Result<(), LeafError> {
     let constraints = certificate.get_extension_unique(&OID_X509_EXT_BASIC_CONSTRAINTS);
-    match constraints.map_err(|_| LeafError::Damaged)?.map(|extension| extension.parsed_extension()) {
+    match constraints
+        .map_err(|_| LeafError::Damaged)?
+        .map(x509_parser::extensions::X509Extension::parsed_extension)
+    {
         None => Ok(()),
         Some(ParsedExtension::BasicConstraints(constraints)) if !constraints.ca => Ok(()),
         Some(ParsedExtension::BasicConstraints(_)) => Err(LeafError::Ca),

@@ -1,0 +1,83 @@
+//! Floor 4: the port for the platform. `/livez`, `/readyz` and `/metrics` over plain HTTP: kubelet probes and
+//! scrapers present no certificate, and nothing here concerns S3.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio_util::sync::CancellationToken;
+
+use crate::net::{Accepting, IdleTimeout};
+use crate::process::Readiness;
+use crate::telemetry::Metrics;
+
+/// Scrapers come every few seconds and reuse their connection.
+const IDLE: Duration = Duration::from_mins(2);
+const HEADERS: Duration = Duration::from_secs(5);
+
+/// Serves until `stop`.
+pub async fn serve(accepting: Accepting, metrics: Metrics, readiness: Readiness, stop: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = accepting.next() => accepted,
+            () = stop.cancelled() => return,
+        };
+        let Ok((stream, permit)) = accepted else { continue };
+        let (metrics, readiness, stop) = (metrics.clone(), readiness.clone(), stop.clone());
+        tokio::spawn(async move {
+            let service = service_fn(|request| {
+                let response = answer(&request, &metrics, &readiness);
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+            let connection = builder.serve_connection(TokioIo::new(IdleTimeout::new(stream, IDLE)), service);
+            tokio::select! {
+                // A scraper that goes away is nobody's concern.
+                _ = connection => {}
+                () = stop.cancelled() => {}
+            }
+            drop(permit);
+        });
+    }
+}
+
+fn answer(request: &Request<Incoming>, metrics: &Metrics, readiness: &Readiness) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+    }
+    match request.uri().path() {
+        "/livez" => text(StatusCode::OK, "ok\n"),
+        "/readyz" => {
+            let missing = readiness.missing();
+            if missing.is_empty() {
+                text(StatusCode::OK, "ok\n")
+            } else {
+                text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", ")))
+            }
+        }
+        "/metrics" => match metrics.expose() {
+            Ok(exposition) => {
+                let mut response = text(StatusCode::OK, exposition);
+                let format = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                response.headers_mut().insert(header::CONTENT_TYPE, format);
+                response
+            }
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        },
+        _ => text(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n"),
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
+}

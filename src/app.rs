@@ -1,0 +1,253 @@
+//! Floor 5: the data plane, assembled. [`build`] binds everything or fails loudly; [`Bound::run`] serves until it is
+//! told to stop and lets requests in flight finish.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin;
+use crate::config::{Config, Problems};
+use crate::credentials::{CredentialStore, Source};
+use crate::net::Accepting;
+use crate::process::{FileWatch, Pending, Readiness};
+use crate::proxy::{self, Listener, Proxy};
+use crate::telemetry::{AccessLog, AccessLogWriter, Metrics};
+use crate::tls::{MaterialError, ServerTls};
+use crate::upstream::TrustError;
+
+/// Why the data plane does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Certificates and keys.
+    #[error("tls: {0}")]
+    Tls(#[from] MaterialError),
+    /// Trust in S3.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A port.
+    #[error("{what}: {address} cannot be bound: {source}")]
+    Bind {
+        /// Which key of the configuration.
+        what: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The access log's thread.
+    #[error("the access log cannot be started: {0}")]
+    Log(io::Error),
+    /// Two metrics of the same name.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Reads the configuration again, wherever it came from.
+pub type Reread = Box<dyn Fn() -> Result<Config, Problems> + Send + Sync>;
+
+/// A data plane that has its ports and certificates and is about to serve.
+pub struct Bound {
+    config: Config,
+    listener: TcpListener,
+    admin: TcpListener,
+    proxy: Arc<Proxy>,
+    tls: Arc<ArcSwap<ServerConfig>>,
+    metrics: Metrics,
+    readiness: Readiness,
+    /// Held until the loops run.
+    starting: Pending,
+    credentials: CredentialStore,
+    log_writer: AccessLogWriter,
+}
+
+/// Connections of probes and scrapers at a time.
+const ADMIN_CONNECTIONS: usize = 64;
+/// Waiting connections in the kernel's queue, for bursts of pods that start together.
+const BACKLOG: u32 = 1024;
+/// How often mounted files are looked at. The kubelet itself takes up to a minute to update them.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
+
+/// Binds ports and reads certificates. The access log goes to `log`.
+pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bound, StartError> {
+    let metrics = Metrics::new()?;
+    let server = ServerTls::load(&config.tls)?;
+    show_expiry(&metrics, server.not_after);
+    let credentials = CredentialStore::default();
+    let (log, log_writer) = AccessLog::start(log).map_err(StartError::Log)?;
+    let proxy = Arc::new(Proxy::new(&config, credentials.clone(), log, metrics.clone())?);
+    let listener = bind("listen", config.listen)?;
+    let admin = bind("admin", config.admin)?;
+    let tls = Arc::new(ArcSwap::new(server.config));
+    let readiness = Readiness::default();
+    let starting = readiness.pending("starting");
+    Ok(Bound { config, listener, admin, proxy, tls, metrics, readiness, starting, credentials, log_writer })
+}
+
+fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bind().map_err(|source| StartError::Bind { what, address, source })
+}
+
+fn show_expiry(metrics: &Metrics, not_after: SystemTime) {
+    let since_epoch = not_after.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    metrics.certificate_expiry.set(since_epoch.as_secs_f64());
+}
+
+impl Bound {
+    /// Where clients connect; the port that was chosen when the configuration says 0.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Where the platform connects.
+    pub fn admin_address(&self) -> io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Serves until `stop` is cancelled, then drains. `reload` asks for the files to be read again, which also
+    /// happens by itself when one of `files`, or one that the configuration names, changes.
+    pub async fn run(
+        self,
+        stop: CancellationToken,
+        reload: mpsc::Receiver<()>,
+        reread: Reread,
+        files: Vec<PathBuf>,
+    ) {
+        let Self {
+            config,
+            listener,
+            admin,
+            proxy,
+            tls,
+            metrics,
+            readiness,
+            starting,
+            credentials,
+            log_writer,
+        } = self;
+        let (admin_stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let admin = Accepting::new(admin, ADMIN_CONNECTIONS);
+        let admin = tokio::spawn(admin::serve(admin, metrics.clone(), readiness.clone(), admin_stop.clone()));
+        let source = Source::new(config.credentials.clone(), &config.upstream.region);
+        let pending = readiness.pending("credentials");
+        let refresher = tokio::spawn(credentials.keep_fresh(source, metrics.clone(), pending));
+        let reloader = Reloader {
+            config: config.clone(),
+            proxy: proxy.clone(),
+            tls: tls.clone(),
+            metrics: metrics.clone(),
+            reread,
+        };
+        let reloader = tokio::spawn(reloader.run(reload, files));
+
+        let accepting = Accepting::new(listener, config.limits.max_connections);
+        let listener = Listener { accepting, tls, limits: config.limits.clone(), metrics };
+        let serving = tokio::spawn(proxy::serve(listener, proxy, stop.clone(), tracker.clone()));
+        drop(starting);
+
+        stop.cancelled().await;
+        let _stopping = readiness.pending("stopping");
+        tracing::info!(connections = tracker.len(), "draining");
+        // The listener closes with the accept loop: no new connections from here on.
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the accept loop has failed");
+        }
+        tracker.close();
+        if tokio::time::timeout(config.limits.drain_timeout, tracker.wait()).await.is_err() {
+            tracing::warn!(
+                connections = tracker.len(),
+                "the drain timeout has passed; what is left is cut off"
+            );
+        }
+        refresher.abort();
+        reloader.abort();
+        admin_stop.cancel();
+        let _ = (refresher.await, reloader.await, admin.await);
+        // Tasks that were cut off end with the runtime; their records, and with them the log, must not wait for it.
+        tokio::task::spawn_blocking(move || log_writer.join_within(Duration::from_secs(5)))
+            .await
+            .unwrap_or_default();
+        tracing::info!("stopped");
+    }
+}
+
+/// Puts changed files in force, or keeps what was there and says why.
+struct Reloader {
+    config: Config,
+    proxy: Arc<Proxy>,
+    tls: Arc<ArcSwap<ServerConfig>>,
+    metrics: Metrics,
+    reread: Reread,
+}
+
+impl Reloader {
+    async fn run(mut self, mut reload: mpsc::Receiver<()>, files: Vec<PathBuf>) {
+        let watched = |config: &Config| {
+            let mut all = files.clone();
+            all.extend(ServerTls::files(&config.tls));
+            all
+        };
+        let mut watch = FileWatch::new(watched(&self.config));
+        let mut tick = tokio::time::interval(WATCH_EVERY);
+        let mut asking = true;
+        loop {
+            let asked = tokio::select! {
+                asked = reload.recv(), if asking => {
+                    asking = asked.is_some();
+                    asking
+                }
+                _ = tick.tick() => false,
+            };
+            if watch.changed() || asked {
+                self.reload();
+                watch = FileWatch::new(watched(&self.config));
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        let result = match self.load() {
+            Ok(()) => "ok",
+            Err(error) => {
+                tracing::error!(error, "reload refused; the last good configuration stays in force");
+                "error"
+            }
+        };
+        self.metrics.reloads.with_label_values(&[result]).inc();
+    }
+
+    /// Everything is read before anything is replaced.
+    fn load(&mut self) -> Result<(), String> {
+        let config = (self.reread)().map_err(|problems| problems.to_string())?;
+        let server = ServerTls::load(&config.tls).map_err(|error| error.to_string())?;
+        if needs_restart(&self.config, &config) {
+            tracing::warn!("changes beside 'grants' and 'tls' take effect with the next start");
+        }
+        show_expiry(&self.metrics, server.not_after);
+        self.tls.store(server.config);
+        self.proxy.replace_policy(config.policy.clone());
+        tracing::info!(grants = config.policy.grants().len(), "reloaded");
+        self.config = Config { tls: config.tls, policy: config.policy, ..self.config.clone() };
+        Ok(())
+    }
+}
+
+/// Whether something differs that is only read at the start.
+fn needs_restart(old: &Config, new: &Config) -> bool {
+    let with_same = Config { tls: old.tls.clone(), policy: old.policy.clone(), ..new.clone() };
+    with_same.to_string() != old.to_string()
+}

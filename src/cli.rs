@@ -1,0 +1,166 @@
+//! Floor 5: the command line. Arguments in, an exit code out: 0 done, 1 refused, 2 usage or configuration, 3 the
+//! outside world failed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::app;
+use crate::config::{Config, Problems};
+use crate::process::{Signal, Signals};
+use crate::telemetry::{LogFormat, start_log};
+
+/// Mutual-TLS access to Amazon S3 for Kubernetes workloads.
+#[derive(Debug, Parser)]
+#[command(
+    name = "proxy",
+    version,
+    about,
+    after_help = "\
+Examples:
+  proxy check --config config.yaml     every problem of a configuration, or its effective form
+  proxy run --config config.yaml       serve until SIGTERM; SIGHUP or a changed file reloads
+
+Every value of the configuration can be set by environment: S3PROXY_UPSTREAM__REGION=eu-west-1"
+)]
+struct Arguments {
+    /// How the process's own log looks on standard error; the access log on standard output is always JSON.
+    #[arg(long, value_enum, default_value = "json", global = true)]
+    log_format: LogFormat,
+    /// Also log what is only of interest when something is wrong.
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the data plane.
+    #[command(after_help = "Example:\n  proxy run --config /etc/s3-access-proxy/config.yaml")]
+    Run {
+        /// The configuration, YAML.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Check a configuration without starting anything; the files that it names need not be there.
+    #[command(after_help = "Example:\n  proxy check --config config.yaml && echo good")]
+    Check {
+        /// The configuration, YAML.
+        #[arg(long)]
+        config: PathBuf,
+    },
+}
+
+const DONE: u8 = 0;
+const BAD_USAGE: u8 = 2;
+const WORLD_FAILED: u8 = 3;
+
+/// Runs the command of this process's arguments.
+pub fn main() -> ExitCode {
+    // clap itself exits with 2 for bad usage and 0 for help.
+    let arguments = Arguments::parse();
+    start_log(arguments.log_format, arguments.verbose);
+    ExitCode::from(match arguments.command {
+        Command::Check { config } => check(&config),
+        Command::Run { config } => run(config),
+    })
+}
+
+/// The variables that matter to a configuration; others may hold secrets and are not even looked at.
+fn environment() -> Vec<(String, String)> {
+    let known =
+        |name: &str| name.starts_with("S3PROXY_") || matches!(name, "AWS_REGION" | "AWS_DEFAULT_REGION");
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| known(name))
+        .collect()
+}
+
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "this command's result is its output")]
+fn check(file: &std::path::Path) -> u8 {
+    match Config::load(file, &environment()) {
+        Ok(config) => {
+            for warning in &config.warnings {
+                eprintln!("warning: {warning}");
+            }
+            println!("{config}");
+            DONE
+        }
+        Err(problems) => {
+            report(&problems);
+            BAD_USAGE
+        }
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "somebody is looking at the terminal when a start fails")]
+fn report(problems: &Problems) {
+    for problem in problems.iter() {
+        eprintln!("error: {problem}");
+    }
+}
+
+fn run(file: PathBuf) -> u8 {
+    let config = match Config::load(&file, &environment()) {
+        Ok(config) => config,
+        Err(problems) => {
+            report(&problems);
+            return BAD_USAGE;
+        }
+    };
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the runtime cannot be started");
+            return WORLD_FAILED;
+        }
+    };
+    runtime.block_on(serve(file, config))
+}
+
+async fn serve(file: PathBuf, config: Config) -> u8 {
+    let signals = Signals::listen();
+    let bound = match app::build(config, std::io::stdout()) {
+        Ok(bound) => bound,
+        Err(error) => {
+            tracing::error!("{error}");
+            return if matches!(error, app::StartError::Bind { .. }) { WORLD_FAILED } else { BAD_USAGE };
+        }
+    };
+    let (Ok(signals), Ok(address), Ok(admin)) = (signals, bound.address(), bound.admin_address()) else {
+        tracing::error!("signals or sockets are not available");
+        return WORLD_FAILED;
+    };
+    tracing::info!(listen = %address, admin = %admin, version = env!("CARGO_PKG_VERSION"), "listening");
+    let (stop, (reload, reloads)) = (CancellationToken::new(), mpsc::channel(1));
+    let watcher = tokio::spawn(obey(signals, stop.clone(), reload));
+    let reread = {
+        let file = file.clone();
+        Box::new(move || Config::load(&file, &environment()))
+    };
+    let serving = bound.run(stop, reloads, reread, vec![file]);
+    tokio::select! {
+        () = serving => DONE,
+        // A second SIGTERM: now means now.
+        _ = watcher => WORLD_FAILED,
+    }
+}
+
+/// Ends when the process has been told to stop twice.
+async fn obey(mut signals: Signals, stop: CancellationToken, reload: mpsc::Sender<()>) {
+    loop {
+        match signals.next().await {
+            // A reload that is waiting already will see this change too.
+            Signal::Reload => drop(reload.try_send(())),
+            Signal::Stop if stop.is_cancelled() => return,
+            Signal::Stop => stop.cancel(),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Bodies on their way: the client's to S3, re-framed where need be, and S3's to the client. Nothing is gathered but
+//! the XML of a DeleteObjects.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+
+use super::record::Record;
+use crate::s3::{DELETE_OBJECTS_MAX_BODY, ErrorCode, Refusal};
+use crate::sigv4::{ChunkSigner, Payload, Recode, ReframeError, Reframer};
+
+/// Why the client's body could not be passed on, kept for the answer to the client.
+#[derive(Debug, Clone, Default)]
+pub(super) struct BodyFault(Arc<OnceLock<Refusal>>);
+
+impl BodyFault {
+    /// The fault, if it was the client's body that broke the exchange.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.0.get().cloned()
+    }
+
+    fn set(&self, refusal: Refusal) {
+        // The first fault is the cause; what follows are its consequences.
+        let _ = self.0.set(refusal);
+    }
+}
+
+/// The client's body was not passed on to its end. S3 sees a broken connection and stores nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("the client's body broke off")]
+pub(super) struct BrokenBody;
+
+/// A request body on its way to S3.
+#[derive(Debug)]
+pub(super) enum UpstreamBody {
+    /// None.
+    Empty,
+    /// Gathered, because it had to be read for its keys.
+    Whole(Bytes),
+    /// Passed on as it arrives.
+    Stream(Box<Stream>),
+}
+
+/// A body that is passed on as it arrives.
+#[derive(Debug)]
+pub(super) struct Stream {
+    incoming: Incoming,
+    reframer: Option<Reframer>,
+    ended: bool,
+    length: u64,
+    left: u64,
+    received: Arc<AtomicU64>,
+    fault: BodyFault,
+}
+
+impl UpstreamBody {
+    /// Passes the client's body on as planned.
+    pub(super) fn stream(
+        incoming: Incoming,
+        payload: Payload,
+        signer: ChunkSigner,
+        received: Arc<AtomicU64>,
+        fault: BodyFault,
+    ) -> Self {
+        let Some(length) = payload.content_length.filter(|&length| length > 0) else { return Self::Empty };
+        let reframer = match payload.recode {
+            Recode::Keep => None,
+            Recode::Reframe { decoded, trailers } => Some(Reframer::unsigned(decoded, trailers)),
+            Recode::Resign { decoded, trailers } => Some(Reframer::signed(decoded, trailers, signer)),
+        };
+        Self::Stream(Box::new(Stream {
+            incoming,
+            reframer,
+            ended: false,
+            length,
+            left: length,
+            received,
+            fault,
+        }))
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = BrokenBody;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenBody>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Stream(stream) => stream.poll_data(cx).map(|data| data.map(|data| data.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Stream(stream) => stream.left == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match self {
+            Self::Empty => 0,
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Stream(stream) => stream.left,
+        })
+    }
+}
+
+impl Stream {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenBody>>> {
+        loop {
+            if let Some(data) = self.reframer.as_mut().and_then(Reframer::pop) {
+                return Poll::Ready(Some(self.emit(data)));
+            }
+            if self.ended {
+                return Poll::Ready(if self.left == 0 { None } else { Some(Err(self.cut_short())) });
+            }
+            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    // Trailer fields of HTTP itself mean nothing to S3.
+                    let Ok(data) = frame.into_data() else { continue };
+                    self.received.fetch_add(data.remaining() as u64, Ordering::Relaxed);
+                    match &mut self.reframer {
+                        None => return Poll::Ready(Some(self.emit(data))),
+                        Some(reframer) => {
+                            if let Err(error) = reframer.push(data) {
+                                return Poll::Ready(Some(Err(self.damaged(&error))));
+                            }
+                        }
+                    }
+                }
+                Some(Err(_)) => return Poll::Ready(Some(Err(self.cut_short()))),
+                None => {
+                    self.ended = true;
+                    if let Some(Err(error)) = self.reframer.as_mut().map(Reframer::finish) {
+                        return Poll::Ready(Some(Err(self.damaged(&error))));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Never more than was announced: the head with the length is long gone.
+    fn emit(&mut self, data: Bytes) -> Result<Bytes, BrokenBody> {
+        if let Some(left) = self.left.checked_sub(data.len() as u64) {
+            self.left = left;
+            return Ok(data);
+        }
+        self.fault.set(Refusal::new(ErrorCode::IncompleteBody, "The body is longer than announced."));
+        Err(BrokenBody)
+    }
+
+    fn cut_short(&self) -> BrokenBody {
+        let message = format!("The body ended before the {} bytes that were announced.", self.length);
+        self.fault.set(Refusal::new(ErrorCode::IncompleteBody, message));
+        BrokenBody
+    }
+
+    fn damaged(&self, error: &ReframeError) -> BrokenBody {
+        self.fault.set(match error {
+            ReframeError::Framing(error) => {
+                Refusal::new(ErrorCode::IncompleteBody, format!("The aws-chunked body is damaged: {error}."))
+            }
+            ReframeError::Sign(error) => {
+                tracing::error!(%error, "a chunk cannot be signed");
+                Refusal::new(ErrorCode::InternalError, "A chunk could not be signed.")
+            }
+        });
+        BrokenBody
+    }
+}
+
+/// Reads a DeleteObjects body whole.
+pub(super) async fn gather(incoming: Incoming, received: &AtomicU64) -> Result<Bytes, Refusal> {
+    let body = Limited::new(incoming, DELETE_OBJECTS_MAX_BODY).collect().await;
+    let body = body.map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() {
+            Refusal::new(ErrorCode::EntityTooLarge, "A batch of keys is at most 8 MiB of XML.")
+        } else {
+            Refusal::new(ErrorCode::IncompleteBody, "The body ended early.")
+        }
+    })?;
+    let bytes = body.to_bytes();
+    received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    Ok(bytes)
+}
+
+/// An answer on its way to the client. Holds the record, so that the request is over when the last byte has left or
+/// somebody has gone.
+#[derive(Debug)]
+pub(super) struct ClientBody {
+    source: Source,
+    record: Record,
+}
+
+#[derive(Debug)]
+enum Source {
+    Own(Bytes),
+    Upstream(Incoming),
+}
+
+impl ClientBody {
+    /// The proxy's own words.
+    pub(super) fn own(text: String, record: Record) -> Self {
+        Self { source: Source::Own(text.into()), record }
+    }
+
+    /// S3's answer, byte for byte.
+    pub(super) fn upstream(incoming: Incoming, record: Record) -> Self {
+        Self { source: Source::Upstream(incoming), record }
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.source {
+            Source::Own(text) if text.is_empty() => None,
+            Source::Own(text) => Some(Ok(Frame::data(std::mem::take(text)))),
+            Source::Upstream(incoming) => ready!(Pin::new(incoming).poll_frame(cx)),
+        };
+        match &frame {
+            Some(Ok(frame)) => this.record.bytes_out(frame.data_ref().map_or(0, Bytes::len)),
+            // The client learns the truth: its connection is cut off, so that a part never looks like the whole.
+            Some(Err(_)) => this.record.broken("UpstreamBroken"),
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Own(text) => text.is_empty(),
+            Source::Upstream(incoming) => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Own(text) => SizeHint::with_exact(text.len() as u64),
+            Source::Upstream(incoming) => incoming.size_hint(),
+        }
+    }
+}

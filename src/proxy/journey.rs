@@ -1,0 +1,216 @@
+//! The life of a request, stage by stage.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use http::{Method, Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use super::body::{self, BodyFault, ClientBody, UpstreamBody};
+use super::connection::Client;
+use super::record::{Record, Sinks};
+use super::respond::{self, Context};
+use super::{inbound, rewrite};
+use crate::config::Config;
+use crate::credentials::CredentialStore;
+use crate::policy::{Denial, Permitted, Policy};
+use crate::s3::{Classified, Domains, ErrorCode, Refusal, classify};
+use crate::sigv4::{Payload, Recode, Signer};
+use crate::telemetry::{AccessLog, Metrics};
+use crate::upstream::{Endpoint, TrustError, Upstream, UpstreamError};
+
+/// Everything that requests share.
+pub struct Proxy {
+    domains: Domains,
+    policy: ArcSwap<Policy>,
+    endpoint: Endpoint,
+    signer: Signer,
+    credentials: CredentialStore,
+    upstream: Upstream<UpstreamBody>,
+    max_object_size: u64,
+    sinks: Sinks,
+}
+
+impl Proxy {
+    /// Of the configuration.
+    pub fn new(
+        config: &Config,
+        credentials: CredentialStore,
+        log: AccessLog,
+        metrics: Metrics,
+    ) -> Result<Self, TrustError> {
+        Ok(Self {
+            domains: config.domains(),
+            policy: ArcSwap::from_pointee(config.policy.clone()),
+            endpoint: Endpoint::new(&config.upstream),
+            signer: Signer::new(&config.upstream.region),
+            credentials,
+            upstream: Upstream::new(&config.upstream, &config.limits)?,
+            max_object_size: config.limits.max_object_size,
+            sinks: Sinks { log, metrics },
+        })
+    }
+
+    /// Puts other grants in force, from the next request on, on connections that are open too.
+    pub fn replace_policy(&self, policy: Policy) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    pub(super) fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(
+        &self,
+        client: &Client,
+        request: Request<Incoming>,
+    ) -> Result<Response<ClientBody>, Infallible> {
+        let mut record = Record::begin(&self.sinks, client.label());
+        let context = Context::of(&request);
+        Ok(match self.journey(client, request, &mut record).await {
+            Ok(response) => respond::forward(response, record),
+            Err(refusal) => respond::refuse(&refusal, &context, record),
+        })
+    }
+
+    async fn journey(
+        &self,
+        client: &Client,
+        request: Request<Incoming>,
+        record: &mut Record,
+    ) -> Result<Response<Incoming>, Refusal> {
+        let (mut head, incoming) = request.into_parts();
+        inbound::prepare(&mut head)?;
+        let classified = classify(&mut head, &self.domains)?; // what is asked
+        record.classified(&classified);
+        let payload = Payload::plan(&head, incoming.size_hint().exact())?;
+        let (permitted, gathered) = self.permit(client, classified, incoming, &payload, record).await?; // may they
+        record.granted(permitted.grant());
+        self.check_size(&payload)?;
+        let upstream = rewrite::head(&head, &permitted, &payload, &self.endpoint)?; // as S3 should see it
+        let outgoing = self.sign(upstream, payload, gathered, record)?; // with the proxy's credentials
+        record.sent();
+        let response = self.upstream.send(outgoing.request, outgoing.again).await;
+        response.map_err(|error| outgoing.fault.refusal().unwrap_or_else(|| self.unreachable(&error)))
+    }
+
+    /// Authorizes the request; for a DeleteObjects that takes its body.
+    async fn permit(
+        &self,
+        client: &Client,
+        classified: Classified,
+        incoming: Incoming,
+        payload: &Payload,
+        record: &mut Record,
+    ) -> Result<(Permitted, Gathered), Refusal> {
+        let entitlements = client.entitlements(&self.policy());
+        match classified {
+            Classified::Whole(asked) => {
+                let permitted = entitlements.authorize(asked).map_err(|denial| deny(&denial, record))?;
+                Ok((permitted, Gathered::Nothing(incoming)))
+            }
+            Classified::Batch(batch) => {
+                // Before the body is read, and with it `100 Continue` sent: could anything be deleted here at all?
+                entitlements.may_delete_in(batch.bucket()).map_err(|denial| deny(&denial, record))?;
+                if payload.recode != Recode::Keep || payload.mode.is_streaming() {
+                    let message = "The keys of DeleteObjects cannot be sent in aws-chunked framing here.";
+                    return Err(Refusal::new(ErrorCode::NotImplemented, message));
+                }
+                let body = body::gather(incoming, &record.bytes_in()).await?;
+                let asked = batch.with_body(&body)?;
+                let permitted = entitlements.authorize(asked).map_err(|denial| deny(&denial, record))?;
+                Ok((permitted, Gathered::Whole(body)))
+            }
+        }
+    }
+
+    fn check_size(&self, payload: &Payload) -> Result<(), Refusal> {
+        if payload.object_length <= self.max_object_size {
+            return Ok(());
+        }
+        let message = format!(
+            "Your proposed upload exceeds the maximum allowed size of {} bytes.",
+            self.max_object_size
+        );
+        Err(Refusal::new(ErrorCode::EntityTooLarge, message))
+    }
+
+    /// Signs, and puts the body behind the head. A read that S3 has not answered may be sent a second time.
+    fn sign(
+        &self,
+        mut head: Request<()>,
+        payload: Payload,
+        gathered: Gathered,
+        record: &Record,
+    ) -> Result<Outgoing, Refusal> {
+        // As late as possible: S3 refuses a signature that is fifteen minutes old.
+        let now = SystemTime::now();
+        let credentials = self.credentials.current(now).map_err(|_| {
+            Refusal::new(
+                ErrorCode::ServiceUnavailable,
+                "The proxy has no valid credentials at the moment. Please retry.",
+            )
+        })?;
+        let signer = self.signer.sign(&mut head, &payload.mode, &credentials, now).map_err(|error| {
+            tracing::error!(%error, "a request cannot be signed");
+            Refusal::new(ErrorCode::InternalError, "The request could not be signed.")
+        })?;
+        let repeatable = matches!(*head.method(), Method::GET | Method::HEAD);
+        let again = repeatable.then(|| head.clone().map(|()| UpstreamBody::Empty));
+        let fault = BodyFault::default();
+        let body = match gathered {
+            Gathered::Whole(body) => UpstreamBody::Whole(body),
+            Gathered::Nothing(incoming) => {
+                UpstreamBody::stream(incoming, payload, signer, record.bytes_in(), fault.clone())
+            }
+        };
+        Ok(Outgoing { request: head.map(|()| body), again, fault })
+    }
+
+    fn unreachable(&self, error: &UpstreamError) -> Refusal {
+        self.sinks.metrics.upstream_errors.with_label_values(&[&error.to_string()]).inc();
+        tracing::warn!(kind = %error, error = causes(error), "S3 did not answer");
+        match error {
+            // Nothing was sent: every SDK retries this, whatever the request.
+            UpstreamError::Connect(_) => Refusal::new(
+                ErrorCode::ServiceUnavailable,
+                "S3 cannot be reached at the moment. Please retry.",
+            ),
+            UpstreamError::Timeout(_) | UpstreamError::Broken(_) => Refusal::new(
+                ErrorCode::InternalError,
+                "The connection to S3 broke before it answered. Please retry.",
+            ),
+        }
+    }
+}
+
+fn deny(denial: &Denial, record: &mut Record) -> Refusal {
+    record.denied_by(denial.denied_by.clone());
+    denial.to_refusal()
+}
+
+/// A signed request.
+struct Outgoing {
+    request: Request<UpstreamBody>,
+    /// The same once more, where a second arrival does no harm.
+    again: Option<Request<UpstreamBody>>,
+    /// Filled in when the client's body turns out to be at fault.
+    fault: BodyFault,
+}
+
+/// A body after authorization.
+enum Gathered {
+    /// Not a byte was read.
+    Nothing(Incoming),
+    /// All of it, for its keys.
+    Whole(bytes::Bytes),
+}
+
+fn causes(error: &UpstreamError) -> String {
+    let chain = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,174 @@
+//! What is known of a request so far. When it is dropped the request is over, however that came: the access-log
+//! line is written and the metrics are counted.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use http::StatusCode;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::s3::{Access, Classified, Operation, Refusal, Scope, Target};
+use crate::telemetry::{AccessLine, AccessLog, Metrics};
+
+/// Where finished requests are told of.
+#[derive(Debug, Clone)]
+pub(super) struct Sinks {
+    pub(super) log: AccessLog,
+    pub(super) metrics: Metrics,
+}
+
+/// nginx's number for a client that went away before it was answered.
+const CLIENT_CLOSED: u16 = 499;
+
+/// The record of one request.
+#[derive(Debug)]
+pub(super) struct Record {
+    sinks: Sinks,
+    time: OffsetDateTime,
+    started: Instant,
+    identity: Arc<str>,
+    operation: Option<Operation>,
+    bucket: Option<String>,
+    key: Option<String>,
+    status: Option<StatusCode>,
+    error_code: Option<Cow<'static, str>>,
+    bytes_in: Arc<AtomicU64>,
+    bytes_out: u64,
+    sent: Option<Instant>,
+    answered: Option<Instant>,
+    request_id: String,
+    upstream_request_id: Option<String>,
+    grant: Option<Arc<str>>,
+}
+
+impl Record {
+    pub(super) fn begin(sinks: &Sinks, identity: &Arc<str>) -> Self {
+        sinks.metrics.in_flight.inc();
+        Self {
+            sinks: sinks.clone(),
+            time: OffsetDateTime::now_utc(),
+            started: Instant::now(),
+            identity: identity.clone(),
+            operation: None,
+            bucket: None,
+            key: None,
+            status: None,
+            error_code: None,
+            bytes_in: Arc::default(),
+            bytes_out: 0,
+            sent: None,
+            answered: None,
+            // The form of S3's own: 16 upper-case hexadecimal digits.
+            request_id: format!("{:016X}", rand::random::<u64>()),
+            upstream_request_id: None,
+            grant: None,
+        }
+    }
+
+    pub(super) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The counter of bytes that the client sends.
+    pub(super) fn bytes_in(&self) -> Arc<AtomicU64> {
+        self.bytes_in.clone()
+    }
+
+    pub(super) fn classified(&mut self, classified: &Classified) {
+        self.operation = Some(classified.operation());
+        let target = classified.target();
+        self.bucket = target.bucket().map(ToString::to_string);
+        self.key = match (target, classified) {
+            (Target::Object(_, key), _) => Some(key.to_string()),
+            (_, Classified::Whole(asked)) => asked.accesses().first().and_then(listed_prefix),
+            (_, Classified::Batch(_)) => None,
+        };
+    }
+
+    pub(super) fn granted(&mut self, grant: &Arc<str>) {
+        self.grant = Some(grant.clone());
+    }
+
+    pub(super) fn denied_by(&mut self, grant: Option<Arc<str>>) {
+        self.grant = grant;
+    }
+
+    pub(super) fn refused(&mut self, refusal: &Refusal) {
+        self.status = Some(refusal.code.status());
+        self.error_code = Some(Cow::Borrowed(refusal.code.as_str()));
+        self.sinks.metrics.denials.with_label_values(&[refusal.code.as_str()]).inc();
+    }
+
+    pub(super) fn sent(&mut self) {
+        self.sent = Some(Instant::now());
+    }
+
+    pub(super) fn answered(&mut self, status: StatusCode, upstream_request_id: Option<&str>) {
+        self.status = Some(status);
+        self.answered = Some(Instant::now());
+        self.upstream_request_id = upstream_request_id.map(str::to_owned);
+    }
+
+    pub(super) fn bytes_out(&mut self, count: usize) {
+        self.bytes_out += count as u64;
+    }
+
+    /// The exchange broke off after the head of the answer.
+    pub(super) fn broken(&mut self, why: &'static str) {
+        self.error_code.get_or_insert(Cow::Borrowed(why));
+    }
+}
+
+fn listed_prefix(access: &Access) -> Option<String> {
+    match &access.scope {
+        Scope::Prefix(_, prefix) => Some(prefix.to_string()),
+        _ => None,
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let metrics = &self.sinks.metrics;
+        let operation = self.operation.map(Operation::as_str);
+        if self.status.is_none() {
+            self.error_code.get_or_insert(Cow::Borrowed("ClientClosedRequest"));
+        }
+        let status = self.status.map_or(CLIENT_CLOSED, |status| status.as_u16());
+        let duration = self.started.elapsed().as_secs_f64();
+        let upstream = self.sent.zip(self.answered).map(|(sent, at)| at.duration_since(sent).as_secs_f64());
+        let bytes_in = self.bytes_in.load(Ordering::Relaxed);
+        let label = operation.unwrap_or("none");
+        metrics.in_flight.dec();
+        metrics.requests.with_label_values(&[label, &status.to_string()]).inc();
+        metrics.duration.with_label_values(&[label]).observe(duration);
+        if let Some(upstream) = upstream {
+            metrics.upstream_duration.with_label_values(&[label]).observe(upstream);
+        }
+        metrics.bytes_in.inc_by(bytes_in);
+        metrics.bytes_out.inc_by(self.bytes_out);
+        self.sinks.log.record(&AccessLine {
+            time: self.time.format(&Rfc3339).unwrap_or_default(),
+            identity: &self.identity,
+            operation,
+            bucket: self.bucket.as_deref(),
+            key: self.key.as_deref(),
+            status,
+            error_code: self.error_code.as_deref(),
+            bytes_in,
+            bytes_out: self.bytes_out,
+            duration_ms: milliseconds(duration),
+            upstream_ms: upstream.map(milliseconds),
+            request_id: &self.request_id,
+            upstream_request_id: self.upstream_request_id.as_deref(),
+            grant: self.grant.as_deref(),
+        });
+    }
+}
+
+/// To a microsecond: more digits would be noise in the log.
+fn milliseconds(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e3
+}

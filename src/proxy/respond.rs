@@ -1,0 +1,65 @@
+//! Answers to the client: S3's as it came, or a refusal that looks like one of S3's.
+
+use http::{HeaderValue, Method, Response, Version, header};
+use hyper::body::Incoming;
+
+use super::body::ClientBody;
+use super::inbound::strip_hop_by_hop;
+use super::record::Record;
+use crate::s3::Refusal;
+
+/// What of the request matters for a refusal.
+#[derive(Debug)]
+pub(super) struct Context {
+    method: Method,
+    version: Version,
+    path: String,
+    /// Whether bytes of the request may still be under way.
+    has_body: bool,
+}
+
+impl Context {
+    pub(super) fn of<B: http_body::Body>(request: &http::Request<B>) -> Self {
+        Self {
+            method: request.method().clone(),
+            version: request.version(),
+            path: request.uri().path().to_owned(),
+            has_body: !request.body().is_end_stream(),
+        }
+    }
+}
+
+/// S3's answer, without what concerns its connection only. Nothing is decompressed, followed or judged.
+pub(super) fn forward(response: Response<Incoming>, mut record: Record) -> Response<ClientBody> {
+    let (mut head, body) = response.into_parts();
+    strip_hop_by_hop(&mut head.headers);
+    head.extensions = http::Extensions::new();
+    head.version = Version::default();
+    let id = head.headers.get("x-amz-request-id").and_then(|id| id.to_str().ok());
+    record.answered(head.status, id);
+    Response::from_parts(head, ClientBody::upstream(body, record))
+}
+
+/// A refusal as S3 would word it.
+pub(super) fn refuse(refusal: &Refusal, context: &Context, mut record: Record) -> Response<ClientBody> {
+    record.refused(refusal);
+    let id = HeaderValue::from_str(record.request_id()).unwrap_or(HeaderValue::from_static("-"));
+    let xml = if context.method == Method::HEAD {
+        String::new()
+    } else {
+        refusal.to_xml(&context.path, record.request_id())
+    };
+    let mut response = Response::new(ClientBody::own(xml, record));
+    *response.status_mut() = refusal.code.status();
+    let headers = response.headers_mut();
+    headers.insert("x-amz-request-id", id);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    if refusal.code.status() == http::StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    // An unread body leaves the connection unusable for another request; the client should not try.
+    if context.has_body && context.version < Version::HTTP_2 {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
