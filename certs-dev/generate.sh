@@ -95,7 +95,7 @@ if complete "$out"; then
   exit 0
 fi
 
-# Made aside and moved at the end: whoever watches the directory sees no half-made set.
+# Made aside and moved at the end, so that a failure on the way leaves the old set as it was.
 work=$(mktemp -d "$out/.new.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$work"

@@ -21,7 +21,8 @@ pub enum LogFormat {
 pub fn start(format: LogFormat, verbose: bool) {
     let own = if verbose { Level::DEBUG } else { Level::INFO };
     let targets = Targets::new().with_default(LevelFilter::WARN).with_target("s3_access_proxy", own);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let layer = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(targets);
     // A process that already has a log, such as a test binary, keeps it.
     let _ = match format {

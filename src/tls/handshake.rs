@@ -92,7 +92,13 @@ async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Result<Estab
         refuse_plaintext(stream).await;
         return Err(HandshakeError::Plaintext);
     }
-    let stream = TlsAcceptor::from(config).accept(stream).await.map_err(|error| cause(&error))?;
+    let stream = match TlsAcceptor::from(config).accept(stream).into_fallible().await {
+        Ok(stream) => stream,
+        Err((error, stream)) => {
+            linger(stream).await;
+            return Err(cause(&error));
+        }
+    };
     let (_, session) = stream.get_ref();
     let http2 = session.alpn_protocol() == Some(b"h2");
     let leaf = session.peer_certificates().and_then(<[_]>::first).ok_or(HandshakeError::NoCertificate)?;
@@ -112,9 +118,15 @@ async fn refuse_plaintext(mut stream: TcpStream) {
         "HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
+    // A client that has gone needs no answer.
     let _ = stream.write_all(answer.as_bytes()).await;
+    linger(stream).await;
+}
+
+/// Closes so that the client gets our last words: closing with unread bytes would reset the connection under an
+/// answer, or under the alert that says which certificate was missing.
+async fn linger(mut stream: TcpStream) {
     let _ = stream.shutdown().await;
-    // Closing with unread bytes would reset the connection under the answer.
     let mut rest = stream.take(64 * 1024);
     let _ = tokio::time::timeout(Duration::from_secs(1), tokio::io::copy(&mut rest, &mut tokio::io::sink()))
         .await;

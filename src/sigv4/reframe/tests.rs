@@ -83,7 +83,8 @@ fn chunks_are_signed_as_in_the_golden_cases() {
         let (mut trailer, mut names, mut expected_trailer) = (String::new(), None, String::new());
         if let Some(headers) = case.pointer("/trailer/headers").and_then(|h| h.as_array()) {
             for pair in headers {
-                trailer = [&trailer, pair[0].as_str().unwrap(), ":", pair[1].as_str().unwrap(), "\r\n"].concat();
+                trailer =
+                    [&trailer, pair[0].as_str().unwrap(), ":", pair[1].as_str().unwrap(), "\r\n"].concat();
             }
             names = Some(TrailerNames::parse(headers[0][0].as_str().unwrap()).unwrap());
             text("/trailer/encoded").clone_into(&mut expected_trailer);
