@@ -18,7 +18,6 @@ pub struct Query {
     parameters: Vec<Parameter>,
     /// Headers that a presigner moved into the query (`x-amz-…`), in lower case.
     hoisted: Vec<Parameter>,
-    presigned: bool,
 }
 
 /// SigV4's query authentication ("Authenticating Requests: Using Query Parameters") and SigV2's, which boto3 still
@@ -31,13 +30,17 @@ const AUTHENTICATION: [&str; 10] = [
     "x-amz-signedheaders",
     "x-amz-signature",
     "x-amz-security-token",
-    "awsaccesskeyid",
+    SIGV2_KEY,
     "signature",
     "expires",
 ];
+const SIGV2_KEY: &str = "awsaccesskeyid";
+/// Headers of which boto3 puts a copy into the query of a SigV2 presigned URL, because the signature covers them. S3
+/// takes the headers themselves.
+const SIGV2_SIGNED: [&str; 3] = ["content-md5", "content-type", "date"];
 
 /// More than any operation takes; bounds the search for duplicates.
-const MAX_PARAMETERS: usize = 64;
+const MAX_PARAMETERS: usize = 128;
 
 impl Query {
     /// Decodes the raw query. A name that occurs twice is refused: two readers could pick different ones.
@@ -59,14 +62,15 @@ impl Query {
             if seen.len() == MAX_PARAMETERS {
                 return Err(Refusal::new(ErrorCode::InvalidArgument, "The query has too many parameters."));
             }
-            if AUTHENTICATION.contains(&lower.as_str()) {
-                query.presigned = true;
-            } else if lower.starts_with("x-amz-") {
+            if lower.starts_with("x-amz-") && !AUTHENTICATION.contains(&lower.as_str()) {
                 query.hoisted.push(Parameter { name: lower.clone(), value: parameter.value });
-            } else {
+            } else if !AUTHENTICATION.contains(&lower.as_str()) {
                 query.parameters.push(parameter);
             }
             seen.push(lower);
+        }
+        if seen.iter().any(|name| name == SIGV2_KEY) {
+            query.parameters.retain(|p| !SIGV2_SIGNED.contains(&p.name.as_str()));
         }
         Ok(query)
     }
@@ -84,11 +88,6 @@ impl Query {
     /// Headers that stand in the query of a presigned URL; S3 treats them as headers.
     pub fn hoisted(&self) -> &[Parameter] {
         &self.hoisted
-    }
-
-    /// Whether the client authenticated itself in the query.
-    pub fn is_presigned(&self) -> bool {
-        self.presigned
     }
 
     /// Appends `?name=value&…` in SigV4's encoding, or nothing when there are no parameters.
@@ -114,10 +113,18 @@ mod tests {
             "X-Amz-Signature=s&x-amz-DATE=d&prefix=a%2Bb+c&X-Amz-Acl=public-read&AWSAccessKeyId=k&Signature=x&Expires=1",
         )
         .unwrap();
-        assert!(query.is_presigned());
+        assert_eq!(query.hoisted().len(), 1);
         assert_eq!(query.value("prefix"), Some("a+b c"));
         assert_eq!(query.parameters().len(), 1);
         assert_eq!(query.hoisted()[0].name, "x-amz-acl");
+    }
+
+    #[test]
+    fn what_a_sigv2_signature_covered_goes_with_it() {
+        let query =
+            Query::parse("content-type=text%2Fplain&AWSAccessKeyId=k&Signature=x&Expires=1&date=").unwrap();
+        assert!(query.parameters().is_empty());
+        assert_eq!(Query::parse("content-type=a").unwrap().parameters().len(), 1, "and only with it");
     }
 
     #[test]
