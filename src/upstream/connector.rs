@@ -91,7 +91,7 @@ impl Connector {
             Transport::Plain(tcp)
         };
         let stream = IdleTimeout::new(stream, self.idle_timeout);
-        Ok(TokioIo::new(UpstreamStream { stream, used: Used::default() }))
+        Ok(TokioIo::new(UpstreamStream { stream, used: Used::default(), deaf: false }))
     }
 }
 
@@ -143,6 +143,8 @@ enum Transport {
 pub(super) struct UpstreamStream {
     stream: IdleTimeout<Transport>,
     used: Used,
+    /// The other side takes no more bytes, but may have said something before.
+    deaf: bool,
 }
 
 impl Connection for UpstreamStream {
@@ -205,9 +207,32 @@ impl AsyncRead for UpstreamStream {
     }
 }
 
+/// S3 may answer and close before it has read the body: a failed condition, a missing permission. hyper would give up
+/// at the first write that fails and never see that answer, so from then on writes go nowhere and what can be read
+/// decides: the answer, or the end of the connection. S3 cannot take such a body for whole, because it lacks bytes of
+/// the announced length.
+impl UpstreamStream {
+    fn written<T>(&mut self, polled: Poll<io::Result<T>>, pretended: T) -> Poll<io::Result<T>> {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        match polled {
+            Poll::Ready(Err(error))
+                if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) =>
+            {
+                self.deaf = true;
+                Poll::Ready(Ok(pretended))
+            }
+            polled => polled,
+        }
+    }
+}
+
 impl AsyncWrite for UpstreamStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        if self.deaf {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(polled, buf.len())
     }
 
     fn poll_write_vectored(
@@ -215,7 +240,12 @@ impl AsyncWrite for UpstreamStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let all = bufs.iter().map(|buf| buf.len()).sum();
+        if self.deaf {
+            return Poll::Ready(Ok(all));
+        }
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.written(polled, all)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -223,7 +253,11 @@ impl AsyncWrite for UpstreamStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        if self.deaf {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.written(polled, ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
