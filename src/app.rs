@@ -19,7 +19,7 @@ use crate::config::{Config, Problems};
 use crate::credentials::{CredentialStore, Source};
 use crate::net::Accepting;
 use crate::process::{FileWatch, Pending, Readiness};
-use crate::proxy::{self, Listener, Proxy};
+use crate::proxy::{self, Listener, Proxy, Stop};
 use crate::telemetry::{AccessLog, AccessLogWriter, Metrics};
 use crate::tls::{MaterialError, ServerTls};
 use crate::upstream::TrustError;
@@ -75,6 +75,11 @@ const ADMIN_CONNECTIONS: usize = 64;
 const BACKLOG: u32 = 1024;
 /// How often mounted files are looked at. The kubelet itself takes up to a minute to update them.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
+
+/// For connections to notice that they are cut off.
+const CUT_OFF: Duration = Duration::from_secs(1);
+/// For the last lines of the access log.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Binds ports and reads certificates. The access log goes to `log`.
 pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bound, StartError> {
@@ -143,8 +148,8 @@ impl Bound {
         let admin = Accepting::new(admin, ADMIN_CONNECTIONS);
         let admin = tokio::spawn(admin::serve(admin, metrics.clone(), readiness.clone(), admin_stop.clone()));
         let source = Source::new(config.credentials.clone(), &config.upstream.region);
-        let pending = readiness.pending("credentials");
-        let refresher = tokio::spawn(credentials.keep_fresh(source, metrics.clone(), pending));
+        let refresher = credentials.keep_fresh(source, metrics.clone(), readiness.clone());
+        let refresher = tokio::spawn(refresher);
         let reloader = Reloader {
             config: config.clone(),
             proxy: proxy.clone(),
@@ -156,31 +161,32 @@ impl Bound {
 
         let accepting = Accepting::new(listener, config.limits.max_connections);
         let listener = Listener { accepting, tls, limits: config.limits.clone(), metrics };
-        let serving = tokio::spawn(proxy::serve(listener, proxy, stop.clone(), tracker.clone()));
+        let ending = Stop { drain: stop.clone(), now: CancellationToken::new() };
+        let mut serving = tokio::spawn(proxy::serve(listener, proxy, ending.clone(), tracker.clone()));
         drop(starting);
 
-        stop.cancelled().await;
+        // The accept loop ends when it is told to; the listener closes with it.
+        if let Err(error) = (&mut serving).await {
+            tracing::error!(%error, "the accept loop has failed; stopping");
+            stop.cancel();
+        }
         let _stopping = readiness.pending("stopping");
         tracing::info!(connections = tracker.len(), "draining");
-        // The listener closes with the accept loop: no new connections from here on.
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "the accept loop has failed");
-        }
         tracker.close();
         if tokio::time::timeout(config.limits.drain_timeout, tracker.wait()).await.is_err() {
             tracing::warn!(
                 connections = tracker.len(),
                 "the drain timeout has passed; what is left is cut off"
             );
+            ending.now.cancel();
+            // HTTP/2 streams are tasks of their own and may take a moment to notice; their records are written then.
+            let _ = tokio::time::timeout(CUT_OFF, tracker.wait()).await;
         }
         refresher.abort();
         reloader.abort();
         admin_stop.cancel();
         let _ = (refresher.await, reloader.await, admin.await);
-        // Tasks that were cut off end with the runtime; their records, and with them the log, must not wait for it.
-        tokio::task::spawn_blocking(move || log_writer.join_within(Duration::from_secs(5)))
-            .await
-            .unwrap_or_default();
+        tokio::task::spawn_blocking(move || log_writer.join_within(LAST_LINES)).await.unwrap_or_default();
         tracing::info!("stopped");
     }
 }
@@ -203,7 +209,7 @@ impl Reloader {
         };
         let mut watch = FileWatch::new(watched(&self.config));
         let mut tick = tokio::time::interval(WATCH_EVERY);
-        let mut asking = true;
+        let (mut asking, mut failed) = (true, false);
         loop {
             let asked = tokio::select! {
                 asked = reload.recv(), if asking => {
@@ -212,22 +218,27 @@ impl Reloader {
                 }
                 _ = tick.tick() => false,
             };
-            if watch.changed() || asked {
-                self.reload();
-                watch = FileWatch::new(watched(&self.config));
+            // The fingerprint is taken before the files are read: what changes in between counts as changed next time.
+            if watch.changed() || asked || failed {
+                failed = !self.reload(failed && !asked);
+                watch.follow(watched(&self.config));
             }
         }
     }
 
-    fn reload(&mut self) {
-        let result = match self.load() {
-            Ok(()) => "ok",
-            Err(error) => {
-                tracing::error!(error, "reload refused; the last good configuration stays in force");
-                "error"
-            }
-        };
-        self.metrics.reloads.with_label_values(&[result]).inc();
+    /// Whether what is in force is what the files say. A repeated failure is not told of again.
+    fn reload(&mut self, again: bool) -> bool {
+        let result = self.load();
+        if let Err(error) = &result
+            && !again
+        {
+            tracing::error!(error, "reload refused; the last good configuration stays in force");
+        }
+        if result.is_ok() || !again {
+            let label = if result.is_ok() { "ok" } else { "error" };
+            self.metrics.reloads.with_label_values(&[label]).inc();
+        }
+        result.is_ok()
     }
 
     /// Everything is read before anything is replaced.

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,7 +18,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
@@ -114,7 +115,16 @@ async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, service: S
 }
 
 /// A connection that breaks is its client's to report.
+///
+/// The store answers some requests before it has read their body. Closing with unread bytes would reset the connection
+/// under the answer, so what the client still sends is heard out for a moment.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: S3Service) {
-    let _ =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    let connection =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    if let Ok(parts) = connection.without_shutdown().await {
+        let mut stream = parts.io.into_inner();
+        let _ = stream.shutdown().await;
+        let rest = async { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await };
+        let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;
+    }
 }

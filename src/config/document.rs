@@ -29,13 +29,15 @@ pub(super) struct Node {
 /// Variables that override the file start with this.
 const PREFIX: &str = "S3PROXY_";
 
-/// Kubernetes gives every container variables for each Service of the namespace; for one named `s3proxy` they
-/// start with our prefix and are none of ours.
+/// Kubernetes gives every container variables for each Service of the namespace (`<NAME>_SERVICE_HOST`,
+/// `<NAME>_PORT_80_TCP` …); for one named `s3proxy` or `s3proxy-…` they start with our prefix and are none of ours. No
+/// key of the configuration is called so.
 fn is_service_link(rest: &str) -> bool {
-    rest == "PORT"
-        || rest.starts_with("PORT_")
-        || rest.starts_with("SERVICE_HOST")
-        || rest.starts_with("SERVICE_PORT")
+    let rest = format!("_{rest}");
+    rest.ends_with("_SERVICE_HOST")
+        || rest.contains("_SERVICE_PORT")
+        || rest.ends_with("_PORT")
+        || rest.contains("_PORT_")
 }
 
 /// Parses the file and lays the variables over it.

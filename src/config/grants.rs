@@ -66,6 +66,13 @@ fn warn(grant: &Grant, warnings: &mut Vec<String>) {
             grant.name
         ));
     }
+    let varies = grant.prefixes.iter().flatten().any(|prefix| prefix.to_string().contains("${"));
+    if grant.effect == Effect::Deny && varies {
+        warnings.push(format!(
+            "grant '{}': it denies a prefix with a variable; for an identity without that variable it denies nothing",
+            grant.name
+        ));
+    }
     for action in grant.idle_actions() {
         warnings.push(format!(
             "grant '{}': {action} acts on a whole bucket or account and never applies together with 'prefixes'; put \

@@ -73,6 +73,8 @@ impl Notebook {
     }
 }
 
+const EMPTY: &str = "there is nothing behind the key; give a value or leave the key out";
+
 /// A mapping that is being read. When it is dropped, keys that nobody asked for are reported.
 pub(super) struct Section<'a> {
     path: String,
@@ -122,9 +124,29 @@ impl<'a> Section<'a> {
         self.notebook.0.borrow_mut().push(Problem { path, origin, message });
     }
 
+    /// Whether a key is there but empty, which is reported: half of a value that somebody meant to give must not
+    /// pass for the default, least of all where the default allows more.
+    fn is_empty(&self, key: &str, node: &Node) -> bool {
+        let empty = matches!(node.value, Value::Null);
+        if empty {
+            self.note(self.path_of(key), Some(node.origin.clone()), EMPTY.to_owned());
+        }
+        empty
+    }
+
+    /// A value that this version only takes as `null`.
+    pub(super) fn only_null(&self, key: &'static str, message: &str) {
+        if let Some(Node { value: Value::Scalar(_) | Value::List(_) | Value::Map(_), .. }) = self.entry(key) {
+            self.problem(key, message);
+        }
+    }
+
     /// A scalar, if it is there and valid.
     pub(super) fn optional<T: FromStr<Err: fmt::Display>>(&self, key: &'static str) -> Option<T> {
         let node = self.entry(key)?;
+        if self.is_empty(key, node) {
+            return None;
+        }
         self.parse(self.path_of(key), node)
     }
 
@@ -177,7 +199,8 @@ impl<'a> Section<'a> {
 
     fn items(&self, key: &'static str) -> Option<&'a [Node]> {
         match self.entry(key) {
-            None | Some(Node { value: Value::Null, .. }) => None,
+            None => None,
+            Some(node) if self.is_empty(key, node) => None,
             Some(Node { value: Value::List(items), .. }) => Some(items),
             Some(_) => {
                 self.problem(key, "must be a list, for example [a, b]");
@@ -192,7 +215,7 @@ impl<'a> Section<'a> {
             None
         };
         match &node.value {
-            Value::Null => None,
+            Value::Null => problem(EMPTY.to_owned()),
             Value::Scalar(text) => match text.parse() {
                 Ok(value) => Some(value),
                 Err(error) => problem(format!("'{text}': {error}")),

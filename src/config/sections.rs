@@ -198,9 +198,7 @@ fn credentials(section: &Section<'_>) -> Option<Credentials> {
 fn limits(section: &Section<'_>) -> Limits {
     let per_identity = section.section("per_identity");
     for key in ["requests_per_second", "concurrent_requests"] {
-        if per_identity.optional::<String>(key).is_some() {
-            per_identity.problem(key, "limits per identity are not enforced by this version; leave it null");
-        }
+        per_identity.only_null(key, "limits per identity are not enforced by this version; leave it null");
     }
     let seconds = |key, default| section.or(key, Span(Duration::from_secs(default))).0;
     let max_connections = section.or("max_connections", 4096);

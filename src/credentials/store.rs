@@ -8,7 +8,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use rand::Rng;
 
 use super::source::Source;
-use crate::process::Pending;
+use crate::process::{Pending, Readiness};
 use crate::sigv4::SigningCredentials;
 use crate::telemetry::Metrics;
 
@@ -23,6 +23,8 @@ pub struct CredentialStore(Arc<ArcSwapOption<SigningCredentials>>);
 
 /// Refreshed this long before they expire, less up to a tenth, so that replicas do not ask all at once.
 const REFRESH_BEFORE: Duration = Duration::from_mins(5);
+/// A source that hangs must not end the refreshing.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
@@ -32,12 +34,15 @@ impl CredentialStore {
         self.0.load_full().filter(|credentials| credentials.is_valid(now)).ok_or(Unavailable)
     }
 
-    /// Loads and refreshes until it is dropped; `pending` falls with the first success.
-    pub async fn keep_fresh(self, mut source: Source, metrics: Metrics, pending: Pending) {
-        let mut pending = Some(pending);
+    /// Loads and refreshes until it is dropped. Without valid credentials the process is not ready.
+    pub async fn keep_fresh(self, mut source: Source, metrics: Metrics, readiness: Readiness) {
+        let unready = || readiness.pending("credentials");
+        let mut pending = Some(unready());
         let mut retry = FIRST_RETRY;
         loop {
-            let pause = match source.load().await {
+            let loaded = tokio::time::timeout(LOAD_TIMEOUT, source.load()).await;
+            let loaded = loaded.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(LOAD_TIMEOUT)));
+            let pause = match loaded {
                 Ok(credentials) => {
                     metrics.credential_loads.with_label_values(&["ok"]).inc();
                     retry = FIRST_RETRY;
@@ -48,6 +53,9 @@ impl CredentialStore {
                     tracing::error!(error = chain(&error), retry_in = ?retry, "credentials cannot be loaded");
                     let pause = retry;
                     retry = (retry * 2).min(LAST_RETRY);
+                    if self.current(SystemTime::now()).is_err() {
+                        pending.get_or_insert_with(unready);
+                    }
                     Some(pause)
                 }
             };
@@ -79,7 +87,8 @@ impl CredentialStore {
         *pending = None;
         let left = expires?.duration_since(now).unwrap_or_default();
         let early = REFRESH_BEFORE.mul_f64(rand::rng().random_range(0.9..=1.0));
-        Some(left.saturating_sub(early).max(FIRST_RETRY))
+        // A source may give the same credentials again until shortly before they expire: not to be asked all the time.
+        Some(left.saturating_sub(early).max(LAST_RETRY.min(left)).max(FIRST_RETRY))
     }
 }
 

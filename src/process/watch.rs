@@ -21,6 +21,11 @@ impl FileWatch {
         Self { files, seen }
     }
 
+    /// Watches other files from now on, if they are others; their contents are looked at with the next question.
+    pub fn follow(&mut self, files: Vec<PathBuf>) {
+        self.files = files;
+    }
+
     /// Whether the contents differ from what was seen last; what is there now counts as seen.
     pub fn changed(&mut self) -> bool {
         let now = fingerprint(&self.files);

@@ -5,11 +5,13 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::record::Record;
 use crate::s3::{DELETE_OBJECTS_MAX_BODY, ErrorCode, Refusal};
@@ -42,7 +44,7 @@ pub(super) enum UpstreamBody {
     /// None.
     Empty,
     /// Gathered, because it had to be read for its keys.
-    Whole(Bytes),
+    Whole(Gathered),
     /// Passed on as it arrives.
     Stream(Box<Stream>),
 }
@@ -96,8 +98,8 @@ impl Body for UpstreamBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenBody>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
-            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Whole(body) if body.bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(body) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut body.bytes))))),
             Self::Stream(stream) => stream.poll_data(cx).map(|data| data.map(|data| data.map(Frame::data))),
         }
     }
@@ -105,7 +107,7 @@ impl Body for UpstreamBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Whole(body) => body.bytes.is_empty(),
             Self::Stream(stream) => stream.left == 0,
         }
     }
@@ -113,7 +115,7 @@ impl Body for UpstreamBody {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(match self {
             Self::Empty => 0,
-            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Whole(body) => body.bytes.len() as u64,
             Self::Stream(stream) => stream.left,
         })
     }
@@ -183,19 +185,55 @@ impl Stream {
     }
 }
 
-/// Reads a DeleteObjects body whole.
-pub(super) async fn gather(incoming: Incoming, received: &AtomicU64) -> Result<Bytes, Refusal> {
-    let body = Limited::new(incoming, DELETE_OBJECTS_MAX_BODY).collect().await;
-    let body = body.map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() {
-            Refusal::new(ErrorCode::EntityTooLarge, "A batch of keys is at most 8 MiB of XML.")
-        } else {
-            Refusal::new(ErrorCode::IncompleteBody, "The body ended early.")
+/// Where bodies are gathered that have to be read whole. Bounds how many there are at a time, over all clients: the
+/// one place where memory depends on what clients send.
+#[derive(Debug, Clone)]
+pub(super) struct Gathering(Arc<Semaphore>);
+
+/// A gathered body, which keeps its place until it has been sent.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub(super) bytes: Bytes,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Bodies at a time: 128 MiB at the very most.
+const GATHERED_AT_A_TIME: usize = 16;
+/// For the keys of one batch to arrive. They come in one piece, and while they do they hold a place.
+const GATHER_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Default for Gathering {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(GATHERED_AT_A_TIME)))
+    }
+}
+
+impl Gathering {
+    /// Reads a DeleteObjects body whole.
+    pub(super) async fn gather(&self, incoming: Incoming, received: &AtomicU64) -> Result<Gathered, Refusal> {
+        let too_large =
+            || Refusal::new(ErrorCode::EntityTooLarge, "A batch of keys is at most 8 MiB of XML.");
+        // Said before the first byte is asked for, where the length is declared.
+        if incoming.size_hint().lower() > DELETE_OBJECTS_MAX_BODY as u64 {
+            return Err(too_large());
         }
-    })?;
-    let bytes = body.to_bytes();
-    received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-    Ok(bytes)
+        let busy =
+            |_| Refusal::new(ErrorCode::ServiceUnavailable, "The proxy is shutting down. Please retry.");
+        let place = self.0.clone().acquire_owned().await.map_err(busy)?;
+        let body = Limited::new(incoming, DELETE_OBJECTS_MAX_BODY).collect();
+        let late =
+            |_| Refusal::new(ErrorCode::RequestTimeout, "The keys of the batch did not arrive in time.");
+        let body = tokio::time::timeout(GATHER_TIMEOUT, body).await.map_err(late)?.map_err(|error| {
+            if error.is::<http_body_util::LengthLimitError>() {
+                too_large()
+            } else {
+                Refusal::new(ErrorCode::IncompleteBody, "The body ended early.")
+            }
+        })?;
+        let bytes = body.to_bytes();
+        received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(Gathered { bytes, _place: place })
+    }
 }
 
 /// An answer on its way to the client. Holds the record, so that the request is over when the last byte has left or
@@ -204,23 +242,34 @@ pub(super) async fn gather(incoming: Incoming, received: &AtomicU64) -> Result<B
 pub(super) struct ClientBody {
     source: Source,
     record: Record,
+    finished: bool,
+}
+
+impl Drop for ClientBody {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.record.broken("ClientClosedRequest");
+        }
+    }
 }
 
 #[derive(Debug)]
 enum Source {
-    Own(Bytes),
+    Whole(Bytes),
     Upstream(Incoming),
 }
 
 impl ClientBody {
-    /// The proxy's own words.
-    pub(super) fn own(text: String, record: Record) -> Self {
-        Self { source: Source::Own(text.into()), record }
+    /// Words that are all there.
+    pub(super) fn whole(text: Bytes, record: Record) -> Self {
+        let finished = text.is_empty();
+        Self { source: Source::Whole(text), record, finished }
     }
 
     /// S3's answer, byte for byte.
     pub(super) fn upstream(incoming: Incoming, record: Record) -> Self {
-        Self { source: Source::Upstream(incoming), record }
+        let finished = incoming.is_end_stream();
+        Self { source: Source::Upstream(incoming), record, finished }
     }
 }
 
@@ -234,8 +283,8 @@ impl Body for ClientBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
         let frame = match &mut this.source {
-            Source::Own(text) if text.is_empty() => None,
-            Source::Own(text) => Some(Ok(Frame::data(std::mem::take(text)))),
+            Source::Whole(text) if text.is_empty() => None,
+            Source::Whole(text) => Some(Ok(Frame::data(std::mem::take(text)))),
             Source::Upstream(incoming) => ready!(Pin::new(incoming).poll_frame(cx)),
         };
         match &frame {
@@ -244,19 +293,20 @@ impl Body for ClientBody {
             Some(Err(_)) => this.record.broken("UpstreamBroken"),
             None => {}
         }
+        this.finished = frame.is_none() || this.is_end_stream();
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Own(text) => text.is_empty(),
+            Source::Whole(text) => text.is_empty(),
             Source::Upstream(incoming) => incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Own(text) => SizeHint::with_exact(text.len() as u64),
+            Source::Whole(text) => SizeHint::with_exact(text.len() as u64),
             Source::Upstream(incoming) => incoming.size_hint(),
         }
     }

@@ -1,6 +1,7 @@
 //! Client connections: accepted, identified, served in HTTP/1.1 or HTTP/2, and let finish when the process stops.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use hyper::server::conn::{http1, http2};
@@ -64,44 +65,53 @@ pub struct Listener {
 }
 
 /// Accepts and serves until `stop`, then closes the listener. The tracker knows the connections that still live.
-pub async fn serve(listener: Listener, proxy: Arc<Proxy>, stop: CancellationToken, tracker: TaskTracker) {
-    let listener = Arc::new(listener);
+pub async fn serve(listener: Listener, proxy: Arc<Proxy>, stop: Stop, tracker: TaskTracker) {
+    // The socket stays in this function and closes with it: connections that drain must not keep it open.
+    let Listener { accepting, tls, limits, metrics } = listener;
+    let terms = Arc::new(Terms { tls, limits, metrics });
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accepting.next() => accepted,
-            () = stop.cancelled() => return,
+            accepted = accepting.next() => accepted,
+            () = stop.drain.cancelled() => return,
         };
         match accepted {
             Ok((stream, permit)) => {
-                tracker.spawn(connection(listener.clone(), stream, permit, proxy.clone(), stop.clone()));
+                tracker.spawn(connection(terms.clone(), stream, permit, proxy.clone(), stop.clone()));
             }
-            Err(Refused) => listener.metrics.handshakes.with_label_values(&["over_limit"]).inc(),
+            Err(Refused) => terms.metrics.handshakes.with_label_values(&["over_limit"]).inc(),
         }
     }
 }
 
+/// What every connection works with.
+struct Terms {
+    tls: Arc<ArcSwap<ServerConfig>>,
+    limits: Limits,
+    metrics: Metrics,
+}
+
 async fn connection(
-    listener: Arc<Listener>,
+    terms: Arc<Terms>,
     stream: TcpStream,
     permit: OwnedSemaphorePermit,
     proxy: Arc<Proxy>,
-    stop: CancellationToken,
+    stop: Stop,
 ) {
     let peer = stream.peer_addr().ok();
-    let handshake = tls::accept(stream, listener.tls.load_full(), listener.limits.handshake_timeout);
+    let handshake = tls::accept(stream, terms.tls.load_full(), terms.limits.handshake_timeout);
     let established = tokio::select! {
         result = handshake => result,
-        () = stop.cancelled() => return,
+        () = stop.drain.cancelled() => return,
     };
     match established {
         Ok(established) => {
-            listener.metrics.handshakes.with_label_values(&["ok"]).inc();
-            listener.metrics.connections.inc();
-            http(&listener.limits, established, proxy, stop).await;
-            listener.metrics.connections.dec();
+            terms.metrics.handshakes.with_label_values(&["ok"]).inc();
+            terms.metrics.connections.inc();
+            http(&terms.limits, established, proxy, stop).await;
+            terms.metrics.connections.dec();
         }
         Err(error) => {
-            listener.metrics.handshakes.with_label_values(&[&error.to_string()]).inc();
+            terms.metrics.handshakes.with_label_values(&[&error.to_string()]).inc();
             tracing::info!(peer = peer.map(tracing::field::display), result = %error, "connection refused");
         }
     }
@@ -118,13 +128,19 @@ const MAX_STREAMS: u32 = 128;
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
-async fn http(limits: &Limits, established: Established, proxy: Arc<Proxy>, stop: CancellationToken) {
+/// What hyper buffers for each HTTP/2 stream of a client that does not read.
+const SEND_BUFFER: usize = 64 * 1024;
+
+async fn http(limits: &Limits, established: Established, proxy: Arc<Proxy>, stop: Stop) {
+    let not_after = established.client.not_after;
     let client = Arc::new(Client::new(established.client.identity, proxy.policy()));
     let service = service_fn(move |request| {
         let (proxy, client) = (proxy.clone(), client.clone());
         async move { proxy.answer(&client, request).await }
     });
-    let stream = IdleTimeout::new(established.stream, limits.idle_timeout);
+    // Longer than S3's side by what it takes to reach S3: while S3 is silent both sides are, and it must be S3's that
+    // ends first, so that the client still gets an answer.
+    let stream = IdleTimeout::new(established.stream, limits.idle_timeout + limits.connect_timeout);
     let result = if established.http2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
@@ -132,14 +148,15 @@ async fn http(limits: &Limits, established: Established, proxy: Arc<Proxy>, stop
             .max_concurrent_streams(MAX_STREAMS)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(MAX_HEAD);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
             result = connection.as_mut() => result,
-            () = stop.cancelled() => {
+            () = stop.ending(not_after) => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                stop.or_now(connection).await
             }
         }
     } else {
@@ -153,13 +170,41 @@ async fn http(limits: &Limits, established: Established, proxy: Arc<Proxy>, stop
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
             result = connection.as_mut() => result,
-            () = stop.cancelled() => {
+            () = stop.ending(not_after) => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                stop.or_now(connection).await
             }
         }
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a client connection ended");
+    }
+}
+
+/// How connections are told to end.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// No new connections or requests; what is in flight may finish.
+    pub drain: CancellationToken,
+    /// The time for that is over.
+    pub now: CancellationToken,
+}
+
+impl Stop {
+    /// Until the process drains or the client's certificate is no longer in date.
+    async fn ending(&self, not_after: SystemTime) {
+        let left = not_after.duration_since(SystemTime::now()).unwrap_or_default();
+        tokio::select! {
+            () = self.drain.cancelled() => {}
+            () = tokio::time::sleep(left) => tracing::info!("a client's certificate has expired; its connection ends"),
+        }
+    }
+
+    /// The rest of a connection, unless the time is over.
+    async fn or_now<C: Future<Output = hyper::Result<()>>>(&self, connection: C) -> hyper::Result<()> {
+        tokio::select! {
+            result = connection => result,
+            () = self.now.cancelled() => Ok(()),
+        }
     }
 }

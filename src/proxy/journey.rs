@@ -9,7 +9,8 @@ use http::{Method, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use super::body::{self, BodyFault, ClientBody, UpstreamBody};
+use super::answer::{self, Answer};
+use super::body::{BodyFault, ClientBody, Gathered, Gathering, UpstreamBody};
 use super::connection::Client;
 use super::record::{Record, Sinks};
 use super::respond::{self, Context};
@@ -30,6 +31,7 @@ pub struct Proxy {
     signer: Signer,
     credentials: CredentialStore,
     upstream: Upstream<UpstreamBody>,
+    gathering: Gathering,
     max_object_size: u64,
     sinks: Sinks,
 }
@@ -49,6 +51,7 @@ impl Proxy {
             signer: Signer::new(&config.upstream.region),
             credentials,
             upstream: Upstream::new(&config.upstream, &config.limits)?,
+            gathering: Gathering::default(),
             max_object_size: config.limits.max_object_size,
             sinks: Sinks { log, metrics },
         })
@@ -69,10 +72,10 @@ impl Proxy {
         client: &Client,
         request: Request<Incoming>,
     ) -> Result<Response<ClientBody>, Infallible> {
-        let mut record = Record::begin(&self.sinks, client.label());
+        let mut record = Record::begin(&self.sinks, client.label()).await;
         let context = Context::of(&request);
         Ok(match self.journey(client, request, &mut record).await {
-            Ok(response) => respond::forward(response, record),
+            Ok(answer) => respond::forward(answer, record),
             Err(refusal) => respond::refuse(&refusal, &context, record),
         })
     }
@@ -82,20 +85,22 @@ impl Proxy {
         client: &Client,
         request: Request<Incoming>,
         record: &mut Record,
-    ) -> Result<Response<Incoming>, Refusal> {
+    ) -> Result<Answer, Refusal> {
         let (mut head, incoming) = request.into_parts();
         inbound::prepare(&mut head)?;
         let classified = classify(&mut head, &self.domains)?; // what is asked
         record.classified(&classified);
         let payload = Payload::plan(&head, incoming.size_hint().exact())?;
-        let (permitted, gathered) = self.permit(client, classified, incoming, &payload, record).await?; // may they
+        let (permitted, received) = self.permit(client, classified, incoming, &payload, record).await?; // may they
         record.granted(permitted.grant());
         self.check_size(&payload)?;
         let upstream = rewrite::head(&head, &permitted, &payload, &self.endpoint)?; // as S3 should see it
-        let outgoing = self.sign(upstream, payload, gathered, record)?; // with the proxy's credentials
+        let outgoing = self.sign(upstream, payload, received, record)?; // with the proxy's credentials
         record.sent();
         let response = self.upstream.send(outgoing.request, outgoing.again).await;
-        response.map_err(|error| outgoing.fault.refusal().unwrap_or_else(|| self.unreachable(&error)))
+        let fault = |error| outgoing.fault.refusal().unwrap_or_else(|| self.unreachable(&error));
+        let answer = answer::examine(response.map_err(fault)?).await;
+        answer.inspect_err(|_| self.sinks.metrics.upstream_errors.with_label_values(&["refused"]).inc())
     }
 
     /// Authorizes the request; for a DeleteObjects that takes its body.
@@ -106,12 +111,12 @@ impl Proxy {
         incoming: Incoming,
         payload: &Payload,
         record: &mut Record,
-    ) -> Result<(Permitted, Gathered), Refusal> {
+    ) -> Result<(Permitted, Received), Refusal> {
         let entitlements = client.entitlements(&self.policy());
         match classified {
             Classified::Whole(asked) => {
                 let permitted = entitlements.authorize(asked).map_err(|denial| deny(&denial, record))?;
-                Ok((permitted, Gathered::Nothing(incoming)))
+                Ok((permitted, Received::Nothing(incoming)))
             }
             Classified::Batch(batch) => {
                 // Before the body is read, and with it `100 Continue` sent: could anything be deleted here at all?
@@ -120,10 +125,10 @@ impl Proxy {
                     let message = "The keys of DeleteObjects cannot be sent in aws-chunked framing here.";
                     return Err(Refusal::new(ErrorCode::NotImplemented, message));
                 }
-                let body = body::gather(incoming, &record.bytes_in()).await?;
-                let asked = batch.with_body(&body)?;
+                let body = self.gathering.gather(incoming, &record.bytes_in()).await?;
+                let asked = batch.with_body(&body.bytes)?;
                 let permitted = entitlements.authorize(asked).map_err(|denial| deny(&denial, record))?;
-                Ok((permitted, Gathered::Whole(body)))
+                Ok((permitted, Received::Whole(body)))
             }
         }
     }
@@ -144,7 +149,7 @@ impl Proxy {
         &self,
         mut head: Request<()>,
         payload: Payload,
-        gathered: Gathered,
+        received: Received,
         record: &Record,
     ) -> Result<Outgoing, Refusal> {
         // As late as possible: S3 refuses a signature that is fifteen minutes old.
@@ -162,9 +167,9 @@ impl Proxy {
         let repeatable = matches!(*head.method(), Method::GET | Method::HEAD);
         let again = repeatable.then(|| head.clone().map(|()| UpstreamBody::Empty));
         let fault = BodyFault::default();
-        let body = match gathered {
-            Gathered::Whole(body) => UpstreamBody::Whole(body),
-            Gathered::Nothing(incoming) => {
+        let body = match received {
+            Received::Whole(body) => UpstreamBody::Whole(body),
+            Received::Nothing(incoming) => {
                 UpstreamBody::stream(incoming, payload, signer, record.bytes_in(), fault.clone())
             }
         };
@@ -203,11 +208,11 @@ struct Outgoing {
 }
 
 /// A body after authorization.
-enum Gathered {
+enum Received {
     /// Not a byte was read.
     Nothing(Incoming),
     /// All of it, for its keys.
-    Whole(bytes::Bytes),
+    Whole(Gathered),
 }
 
 fn causes(error: &UpstreamError) -> String {

@@ -1,5 +1,6 @@
 //! Floor 4: the journey of a request, from the client's connection to S3 and back.
 
+mod answer;
 mod body;
 mod connection;
 mod inbound;
@@ -8,5 +9,5 @@ mod record;
 mod respond;
 mod rewrite;
 
-pub use connection::{Listener, serve};
+pub use connection::{Listener, Stop, serve};
 pub use journey::Proxy;

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::s3::{Access, Classified, Operation, Refusal, Scope, Target};
-use crate::telemetry::{AccessLine, AccessLog, Metrics};
+use crate::telemetry::{AccessLine, AccessLog, Metrics, Place};
 
 /// Where finished requests are told of.
 #[derive(Debug, Clone)]
@@ -26,7 +26,8 @@ const CLIENT_CLOSED: u16 = 499;
 /// The record of one request.
 #[derive(Debug)]
 pub(super) struct Record {
-    sinks: Sinks,
+    metrics: Metrics,
+    place: Option<Place>,
     time: OffsetDateTime,
     started: Instant,
     identity: Arc<str>,
@@ -45,10 +46,13 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn begin(sinks: &Sinks, identity: &Arc<str>) -> Self {
+    /// Waits for a place in the access log: no request goes unrecorded.
+    pub(super) async fn begin(sinks: &Sinks, identity: &Arc<str>) -> Self {
+        let place = sinks.log.place().await;
         sinks.metrics.in_flight.inc();
         Self {
-            sinks: sinks.clone(),
+            metrics: sinks.metrics.clone(),
+            place,
             time: OffsetDateTime::now_utc(),
             started: Instant::now(),
             identity: identity.clone(),
@@ -99,7 +103,7 @@ impl Record {
     pub(super) fn refused(&mut self, refusal: &Refusal) {
         self.status = Some(refusal.code.status());
         self.error_code = Some(Cow::Borrowed(refusal.code.as_str()));
-        self.sinks.metrics.denials.with_label_values(&[refusal.code.as_str()]).inc();
+        self.metrics.denials.with_label_values(&[refusal.code.as_str()]).inc();
     }
 
     pub(super) fn sent(&mut self) {
@@ -131,7 +135,7 @@ fn listed_prefix(access: &Access) -> Option<String> {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let metrics = &self.sinks.metrics;
+        let metrics = &self.metrics;
         let operation = self.operation.map(Operation::as_str);
         if self.status.is_none() {
             self.error_code.get_or_insert(Cow::Borrowed("ClientClosedRequest"));
@@ -149,7 +153,8 @@ impl Drop for Record {
         }
         metrics.bytes_in.inc_by(bytes_in);
         metrics.bytes_out.inc_by(self.bytes_out);
-        self.sinks.log.record(&AccessLine {
+        let Some(place) = self.place.take() else { return };
+        place.record(&AccessLine {
             time: self.time.format(&Rfc3339).unwrap_or_default(),
             identity: &self.identity,
             operation,

@@ -1,8 +1,8 @@
 //! Answers to the client: S3's as it came, or a refusal that looks like one of S3's.
 
 use http::{HeaderValue, Method, Response, Version, header};
-use hyper::body::Incoming;
 
+use super::answer::{Answer, AnswerBody};
 use super::body::ClientBody;
 use super::inbound::strip_hop_by_hop;
 use super::record::Record;
@@ -30,14 +30,18 @@ impl Context {
 }
 
 /// S3's answer, without what concerns its connection only. Nothing is decompressed, followed or judged.
-pub(super) fn forward(response: Response<Incoming>, mut record: Record) -> Response<ClientBody> {
-    let (mut head, body) = response.into_parts();
+pub(super) fn forward(answer: Answer, mut record: Record) -> Response<ClientBody> {
+    let Answer { mut head, body } = answer;
     strip_hop_by_hop(&mut head.headers);
     head.extensions = http::Extensions::new();
     head.version = Version::default();
     let id = head.headers.get("x-amz-request-id").and_then(|id| id.to_str().ok());
     record.answered(head.status, id);
-    Response::from_parts(head, ClientBody::upstream(body, record))
+    let body = match body {
+        AnswerBody::Whole(bytes) => ClientBody::whole(bytes, record),
+        AnswerBody::Stream(incoming) => ClientBody::upstream(incoming, record),
+    };
+    Response::from_parts(head, body)
 }
 
 /// A refusal as S3 would word it.
@@ -49,7 +53,7 @@ pub(super) fn refuse(refusal: &Refusal, context: &Context, mut record: Record) -
     } else {
         refusal.to_xml(&context.path, record.request_id())
     };
-    let mut response = Response::new(ClientBody::own(xml, record));
+    let mut response = Response::new(ClientBody::whole(xml.into(), record));
     *response.status_mut() = refusal.code.status();
     let headers = response.headers_mut();
     headers.insert("x-amz-request-id", id);

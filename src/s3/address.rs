@@ -50,6 +50,10 @@ impl Domains {
 
     /// The label in front of one of the suffixes, or `None` for path style.
     fn bucket_label<'h>(&self, host: &'h str) -> Option<&'h str> {
+        // A host that is one of the domains itself is path style, even where it lies below a shorter one.
+        if self.0.iter().any(|domain| domain == host) {
+            return None;
+        }
         self.0.iter().find_map(|domain| host.strip_suffix(domain.as_str())?.strip_suffix('.'))
     }
 }

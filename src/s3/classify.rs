@@ -135,6 +135,9 @@ pub fn classify(head: &mut Parts, domains: &Domains) -> Result<Classified, Refus
 /// Parameters that any request may carry: SDKs add `x-id` to tell operations apart in their logs.
 const BENIGN: [&str; 1] = ["x-id"];
 
+/// No key is longer, so no list could find anything.
+const MAX_PREFIX: usize = 1024;
+
 fn select(head: &Parts, target: &Target, query: &Query) -> Result<&'static Row, Refusal> {
     let method = head.method.as_str();
     let on = match target {
@@ -152,7 +155,12 @@ fn select(head: &Parts, target: &Target, query: &Query) -> Result<&'static Row, 
 fn matches(row: &Row, query: &Query) -> bool {
     let selects = |selector: &&str| match selector.split_once('=') {
         Some((name, value)) => query.value(name) == Some(value),
-        None => query.value(selector).is_some(),
+        // An upload has an ID and a part a number: a store might take an empty one for none and do something else. A
+        // flag has no value.
+        None if matches!(*selector, "uploadId" | "partNumber") => {
+            query.value(selector).is_some_and(|v| !v.is_empty())
+        }
+        None => query.value(selector) == Some(""),
     };
     let selector_names = || row.selector.iter().map(|s| s.split_once('=').map_or(*s, |(name, _)| name));
     row.selector.iter().all(selects)
@@ -208,7 +216,12 @@ fn accesses(
         (Needs::Service(action), Target::Service) => vec![Access::on_account(action)],
         (Needs::Bucket(action), Target::Bucket(bucket)) => vec![Access::in_bucket(action, bucket)],
         (Needs::List(action), Target::Bucket(bucket)) => {
-            let prefix = KeyPrefix::new(asked.query.value("prefix").unwrap_or_default());
+            let prefix = asked.query.value("prefix").unwrap_or_default();
+            if prefix.len() > MAX_PREFIX {
+                let message = "The prefix is longer than any key could be: 1024 bytes.";
+                return Err(Refusal::new(ErrorCode::KeyTooLongError, message));
+            }
+            let prefix = KeyPrefix::new(prefix);
             vec![Access::new(action, Scope::Prefix(bucket.clone(), prefix))]
         }
         (Needs::Object(actions), Target::Object(bucket, key)) => on_object(bucket, key, actions, version),

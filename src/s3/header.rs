@@ -46,6 +46,7 @@ pub fn rule(name: &str) -> HeaderRule {
         | "if-match"
         | "if-modified-since"
         | "if-none-match"
+        | "if-range"
         | "if-unmodified-since"
         | "range"
         | "user-agent" => Forward,
@@ -152,9 +153,9 @@ pub(super) fn check(headers: &mut HeaderMap) -> Result<(), Refusal> {
             Drop | Forward => {}
             Sign => {
                 let mut values = headers.get_all(name).iter();
-                if values.any(|value| !value.as_bytes().iter().all(|b| matches!(b, b' '..=b'~' | b'\t'))) {
+                if values.any(|value| !value.as_bytes().iter().all(|b| matches!(b, b' '..=b'~'))) {
                     let message = format!(
-                        "The header '{name}' has characters outside US-ASCII, which SigV4 cannot sign."
+                        "The header '{name}' has tabs or characters outside US-ASCII, which SigV4 cannot sign."
                     );
                     return Err(Refusal::new(ErrorCode::InvalidArgument, message));
                 }

@@ -18,11 +18,17 @@ pub enum NameError {
     KeyTooLong,
 }
 
-/// A general-purpose bucket's name, or an access-point alias, which follows the same rules.
+/// A general-purpose bucket's name.
+///
+/// Access points have aliases that S3 takes in place of a bucket's name. They are refused: a grant that denies the
+/// bucket would say nothing of its aliases.
 ///
 /// Source: Amazon S3 user guide, "General purpose bucket naming rules".
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BucketName(Arc<str>);
+
+/// Suffixes that S3 keeps for access points, Object Lambda, directory buckets, multi-Region access points and tables.
+const RESERVED_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", "--x-s3", ".mrap", "--table-s3"];
 
 impl BucketName {
     /// The name.
@@ -47,6 +53,7 @@ impl FromStr for BucketName {
             && alphanumeric(bytes[0])
             && alphanumeric(bytes[bytes.len() - 1])
             && !name.contains("..")
+            && !RESERVED_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
             && name.parse::<std::net::Ipv4Addr>().is_err();
         if well_formed { Ok(Self(name.into())) } else { Err(NameError::Bucket) }
     }
@@ -131,9 +138,21 @@ mod tests {
         for good in ["abc", "a.b-c", "0ab", "my-bucket-123456789012-eu-west-1-an", &"a".repeat(63)] {
             assert!(good.parse::<BucketName>().is_ok(), "{good}");
         }
-        for bad in
-            ["", "ab", "Abc", "a_b", "-ab", "ab-", ".ab", "a..b", "a/b", "1.2.3.4", "a b", &"a".repeat(64)]
-        {
+        for bad in [
+            "",
+            "ab",
+            "Abc",
+            "a_b",
+            "-ab",
+            "ab-",
+            ".ab",
+            "a..b",
+            "a/b",
+            "1.2.3.4",
+            "a-s3alias",
+            "a b",
+            &"a".repeat(64),
+        ] {
             assert_eq!(bad.parse::<BucketName>(), Err(NameError::Bucket), "{bad}");
         }
     }

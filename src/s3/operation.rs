@@ -127,7 +127,6 @@ operations! {
         &[A::GetObjectVersion, A::GetObjectVersionAttributes]
     );
     SelectObjectContent: "POST" Object ["select", "select-type=2"] () Object(&[A::GetObject]);
-    RestoreObject: "POST" Object ["restore"] ("versionId") Object(&[A::RestoreObject]);
     GetObjectTorrent: "GET" Object ["torrent"] () Object(&[A::GetObjectTorrent]);
 
     GetObjectTagging: "GET" Object ["tagging"] ("versionId") Versioned(&[A::GetObjectTagging], &[A::GetObjectVersionTagging]);

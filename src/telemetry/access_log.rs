@@ -1,10 +1,11 @@
 //! One JSON line a request, on a thread of its own, so that a slow reader of our output holds up no connection.
 
 use std::io::{BufWriter, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::mpsc;
 
 /// A finished request, however it ended.
 #[derive(Debug, Serialize)]
@@ -39,12 +40,17 @@ pub struct AccessLine<'a> {
     pub grant: Option<&'a str>,
 }
 
-/// Lines that may wait for the writer: about 30 MiB. Beyond it requests wait, because a lost line is a lost proof.
-const WAITING_LINES: usize = 64 * 1024;
+/// Lines that may be owed or wait for the writer, at a few hundred bytes each (a key has at most 1,024). Beyond it
+/// requests wait before they begin, because a lost line is a lost proof.
+const WAITING_LINES: usize = 16 * 1024;
 
 /// Where lines are handed in. Cheap to clone; the writer ends when the last clone is gone.
 #[derive(Debug, Clone)]
-pub struct AccessLog(SyncSender<Vec<u8>>);
+pub struct AccessLog(mpsc::Sender<Vec<u8>>);
+
+/// The place of one line, taken before the request begins, so that its line can be handed in without waiting.
+#[derive(Debug)]
+pub struct Place(mpsc::OwnedPermit<Vec<u8>>);
 
 /// The writing thread, to be waited for at the end.
 #[derive(Debug)]
@@ -56,28 +62,35 @@ pub struct AccessLogWriter {
 impl AccessLog {
     /// Starts a thread that writes lines to `output`.
     pub fn start(output: impl Write + Send + 'static) -> std::io::Result<(Self, AccessLogWriter)> {
-        let (sender, receiver) = sync_channel(WAITING_LINES);
+        let (sender, receiver) = mpsc::channel(WAITING_LINES);
         let (ended, done) = sync_channel::<()>(0);
         std::thread::Builder::new().name("access-log".into()).spawn(move || {
-            write(&receiver, output);
+            write(receiver, output);
             drop(ended);
         })?;
         Ok((Self(sender), AccessLogWriter { done }))
     }
 
-    /// Hands in a line.
-    pub fn record(&self, line: &AccessLine<'_>) {
-        // The structure always serializes; a writer that is gone has reported why.
+    /// Takes the place of a line; waits while whoever reads the log does not keep up. `None` when the writer is gone.
+    pub async fn place(&self) -> Option<Place> {
+        self.0.clone().reserve_owned().await.ok().map(Place)
+    }
+}
+
+impl Place {
+    /// Hands in the line.
+    pub fn record(self, line: &AccessLine<'_>) {
+        // The structure always serializes.
         if let Ok(mut json) = serde_json::to_vec(line) {
             json.push(b'\n');
-            let _ = self.0.send(json);
+            self.0.send(json);
         }
     }
 }
 
 impl AccessLogWriter {
-    /// Waits until every line is written, but no longer than `limit`: a request that was cut off may still hold its
-    /// [`AccessLog`], and whoever reads our output may have stopped reading.
+    /// Waits until every line is written, but no longer than `limit`: whoever reads our output may have stopped.
+    /// Blocks; every [`AccessLog`] and [`Place`] must be gone.
     pub fn join_within(self, limit: Duration) {
         if self.done.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             tracing::error!("the access log could not be written out in time");
@@ -85,15 +98,14 @@ impl AccessLogWriter {
     }
 }
 
-fn write(lines: &Receiver<Vec<u8>>, output: impl Write) {
+fn write(mut lines: mpsc::Receiver<Vec<u8>>, output: impl Write) {
     let mut output = BufWriter::with_capacity(64 * 1024, output);
     let mut failing = false;
-    while let Ok(first) = lines.recv() {
+    while let Some(first) = lines.blocking_recv() {
+        let mut result = output.write_all(&first);
         // What has gathered meanwhile goes out in one system call.
-        let batch = std::iter::once(first).chain(lines.try_iter());
-        let mut result = Ok(());
-        for line in batch {
-            result = result.and(output.write_all(&line));
+        while let Ok(line) = lines.try_recv() {
+            result = result.and_then(|()| output.write_all(&line));
         }
         let result = result.and_then(|()| output.flush());
         if let Err(error) = &result

@@ -4,6 +4,6 @@ mod access_log;
 mod log;
 mod metrics;
 
-pub use access_log::{AccessLine, AccessLog, AccessLogWriter};
+pub use access_log::{AccessLine, AccessLog, AccessLogWriter, Place};
 pub use log::{LogFormat, start as start_log};
 pub use metrics::Metrics;

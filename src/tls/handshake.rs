@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustls::{AlertDescription, CertificateError, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -102,11 +102,7 @@ async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Result<Estab
     let (_, session) = stream.get_ref();
     let http2 = session.alpn_protocol() == Some(b"h2");
     let leaf = session.peer_certificates().and_then(<[_]>::first).ok_or(HandshakeError::NoCertificate)?;
-    // A resumed session was verified when it began; what may have changed since is the date.
     let client = ClientLeaf::parse(leaf).map_err(|error| leaf_cause(&error))?;
-    if client.not_after < SystemTime::now() {
-        return Err(HandshakeError::Expired);
-    }
     Ok(Established { stream, client, http2 })
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -76,6 +76,10 @@ impl ServerTls {
             .with_client_cert_verifier(Arc::new(IdentityVerifier::new(verifier)))
             .with_single_cert(chain, key)
             .map_err(|e| unusable(tls.certificate.clone(), &format!("does not fit the private key: {e}")))?;
+        // A resumed session would not be verified again: neither against a revocation list that has expired since, nor
+        // against an intermediate's date. A handshake costs less than a doubt.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self { config: Arc::new(config), not_after })
     }

@@ -10,7 +10,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
 
-use super::leaf::ClientLeaf;
+use super::leaf::{ClientLeaf, LeafError};
 
 #[derive(Debug)]
 pub(super) struct IdentityVerifier {
@@ -34,10 +34,17 @@ impl ClientCertVerifier for IdentityVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
-        ClientLeaf::parse(end_entity).map_err(|error| {
+        let leaf = |error: LeafError| {
             Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
+        };
+        let verified = self.chain.verify_client_cert(end_entity, intermediates, now).map_err(|error| {
+            match (&error, ClientLeaf::parse(end_entity)) {
+                // webpki notices a CA too, in an error of its own that rustls has no name for.
+                (Error::InvalidCertificate(CertificateError::Other(_)), Err(ours)) => leaf(ours),
+                _ => error,
+            }
         })?;
+        ClientLeaf::parse(end_entity).map_err(leaf)?;
         Ok(verified)
     }
 

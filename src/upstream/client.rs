@@ -87,8 +87,9 @@ fn was_stale(error: &ClientError) -> bool {
     let closed = causes(error).any(|cause| {
         cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
             || cause.downcast_ref::<io::Error>().is_some_and(|error| {
-                use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
-                matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
+                use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+                // The last is rustls' word for an end without close_notify.
+                matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
             })
     });
     served_before && closed

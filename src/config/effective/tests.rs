@@ -70,6 +70,23 @@ fn every_problem_is_reported_at_once_with_path_and_line() {
 }
 
 #[test]
+fn an_empty_value_is_no_default() {
+    for (from, to, path) in [
+        ("prefixes: [\"daily/\", \"by-namespace/${namespace}/\"]", "prefixes:", "grants[0].prefixes"),
+        ("effect: allow", "effect: null", "grants[0].effect"),
+        ("client_ca: /tls/ca.crt", "client_ca: /tls/ca.crt, client_crl: ~", "tls.client_crl"),
+        ("[s3:GetObject, s3:ListBucket]", "[s3:GetObject, null]", "grants[0].actions[1]"),
+    ] {
+        assert!(FULL.contains(from), "{from}");
+        let found = problems(&FULL.replace(from, to));
+        assert!(
+            found.iter().any(|p| p.starts_with(path) && p.contains("nothing behind")),
+            "{path}: {found:?}"
+        );
+    }
+}
+
+#[test]
 fn the_environment_overrides_and_is_named_in_problems() {
     let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let environment = [
@@ -79,6 +96,8 @@ fn the_environment_overrides_and_is_named_in_problems() {
         variable("S3PROXY_SERVICE_HOST", "10.0.0.1"),
         variable("S3PROXY_PORT", "tcp://10.0.0.1:80"),
         variable("S3PROXY_PORT_80_TCP", "tcp://10.0.0.1:80"),
+        variable("S3PROXY_WEBHOOK_SERVICE_HOST", "10.0.0.2"),
+        variable("S3PROXY_WEBHOOK_PORT", "tcp://10.0.0.2:443"),
     ];
     let config = Config::parse(FULL, &environment).unwrap();
     assert_eq!(config.upstream.region, "us-east-2");

@@ -1,0 +1,68 @@
+//! S3's answer, looked at for one thing: whether it speaks of the proxy's own credentials.
+//!
+//! Such errors quote what they object to. `SignatureDoesNotMatch` shows the string and the canonical request, in which
+//! the session token stands; `ExpiredToken` may repeat the token. The client could do nothing with them, would take
+//! them for its own, and must not see them. Every other answer passes untouched.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+
+use crate::s3::{ErrorCode, Refusal};
+
+/// An answer that may be passed on.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) head: Parts,
+    pub(super) body: AnswerBody,
+}
+
+#[derive(Debug)]
+pub(super) enum AnswerBody {
+    /// A short error, which was read.
+    Whole(Bytes),
+    /// As it comes.
+    Stream(Incoming),
+}
+
+/// Amazon S3 API reference, "List of error codes", those about who signed and how.
+const ABOUT_CREDENTIALS: [&[u8]; 7] = [
+    b"<Code>SignatureDoesNotMatch</Code>",
+    b"<Code>InvalidAccessKeyId</Code>",
+    b"<Code>InvalidToken</Code>",
+    b"<Code>ExpiredToken</Code>",
+    b"<Code>TokenRefreshRequired</Code>",
+    b"<Code>RequestTimeTooSkewed</Code>",
+    b"<Code>InvalidSecurity</Code>",
+];
+
+/// S3's error documents have a few hundred bytes; a quoted canonical request adds its headers.
+const MAX_ERROR: usize = 64 * 1024;
+/// For the document behind a head that has arrived already.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Withholds errors about the proxy's credentials.
+pub(super) async fn examine(response: Response<Incoming>) -> Result<Answer, Refusal> {
+    let (head, body) = response.into_parts();
+    // The codes above come with one of these.
+    if !matches!(head.status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) {
+        return Ok(Answer { head, body: AnswerBody::Stream(body) });
+    }
+    let document = tokio::time::timeout(READ_TIMEOUT, Limited::new(body, MAX_ERROR).collect()).await;
+    let Ok(Ok(document)) = document else {
+        return Err(Refusal::new(ErrorCode::InternalError, "S3's answer could not be read. Please retry."));
+    };
+    let document = document.to_bytes();
+    let code = ABOUT_CREDENTIALS.iter().find(|code| document.windows(code.len()).any(|part| part == **code));
+    if let Some(code) = code {
+        let code = String::from_utf8_lossy(code);
+        tracing::error!(%code, "S3 does not accept the proxy's signature or credentials");
+        let message = "S3 does not accept the proxy's credentials at the moment. Please retry.";
+        return Err(Refusal::new(ErrorCode::ServiceUnavailable, message));
+    }
+    Ok(Answer { head, body: AnswerBody::Whole(document) })
+}
