@@ -7,21 +7,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin;
 use crate::config::{Config, Problems};
 use crate::credentials::{CredentialStore, Source};
-use crate::net::Accepting;
+use crate::net::{Accepting, PemError};
 use crate::process::{FileWatch, Pending, Readiness};
 use crate::proxy::{self, Listener, Proxy, Stop};
 use crate::telemetry::{AccessLog, AccessLogWriter, Metrics};
-use crate::tls::{MaterialError, ServerTls};
+use crate::tls::ServerTls;
 use crate::upstream::TrustError;
 
 /// Why the data plane does not start.
@@ -29,7 +27,7 @@ use crate::upstream::TrustError;
 pub enum StartError {
     /// Certificates and keys.
     #[error("tls: {0}")]
-    Tls(#[from] MaterialError),
+    Tls(#[from] PemError),
     /// Trust in S3.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -60,7 +58,7 @@ pub struct Bound {
     listener: TcpListener,
     admin: TcpListener,
     proxy: Arc<Proxy>,
-    tls: Arc<ArcSwap<ServerConfig>>,
+    tls: watch::Sender<Arc<ServerTls>>,
     metrics: Metrics,
     readiness: Readiness,
     /// Held until the loops run.
@@ -91,7 +89,7 @@ pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bou
     let proxy = Arc::new(Proxy::new(&config, credentials.clone(), log, metrics.clone())?);
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
-    let tls = Arc::new(ArcSwap::new(server.config));
+    let tls = watch::Sender::new(Arc::new(server));
     let readiness = Readiness::default();
     let starting = readiness.pending("starting");
     Ok(Bound { config, listener, admin, proxy, tls, metrics, readiness, starting, credentials, log_writer })
@@ -160,7 +158,7 @@ impl Bound {
         let reloader = tokio::spawn(reloader.run(reload, files));
 
         let accepting = Accepting::new(listener, config.limits.max_connections);
-        let listener = Listener { accepting, tls, limits: config.limits.clone(), metrics };
+        let listener = Listener { accepting, tls: tls.subscribe(), limits: config.limits.clone(), metrics };
         let ending = Stop { drain: stop.clone(), now: CancellationToken::new() };
         let mut serving = tokio::spawn(proxy::serve(listener, proxy, ending.clone(), tracker.clone()));
         drop(starting);
@@ -195,7 +193,7 @@ impl Bound {
 struct Reloader {
     config: Config,
     proxy: Arc<Proxy>,
-    tls: Arc<ArcSwap<ServerConfig>>,
+    tls: watch::Sender<Arc<ServerTls>>,
     metrics: Metrics,
     reread: Reread,
 }
@@ -249,7 +247,7 @@ impl Reloader {
             tracing::warn!("changes beside 'grants' and 'tls' take effect with the next start");
         }
         show_expiry(&self.metrics, server.not_after);
-        self.tls.store(server.config);
+        self.tls.send_replace(Arc::new(server));
         self.proxy.replace_policy(config.policy.clone());
         tracing::info!(grants = config.policy.grants().len(), "reloaded");
         self.config = Config { tls: config.tls, policy: config.policy, ..self.config.clone() };

@@ -1,9 +1,12 @@
-//! Floor 2: sockets. Accepting with a bound, and the time limits of a connection.
+//! Floor 2: sockets and what is needed to encrypt them. Accepting with a bound, the time limits of a connection, PEM
+//! files.
 
 mod accept;
 mod head_timer;
 mod idle;
+mod pem;
 
 pub use accept::{Accepting, Refused};
 pub use head_timer::HeadTimer;
 pub use idle::IdleTimeout;
+pub use pem::{PemError, read_certificates, read_private_key, read_revocation_lists, read_roots};

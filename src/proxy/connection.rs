@@ -7,9 +7,9 @@ use arc_swap::ArcSwap;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,7 +19,7 @@ use crate::identity::ClientIdentity;
 use crate::net::{Accepting, HeadTimer, IdleTimeout, Refused};
 use crate::policy::{Entitlements, Policy};
 use crate::telemetry::Metrics;
-use crate::tls::{self, Established};
+use crate::tls::{self, Established, ServerTls};
 
 /// The client of one connection, with what the policy gives it.
 pub(super) struct Client {
@@ -56,8 +56,8 @@ impl Client {
 pub struct Listener {
     /// The bound socket and its limit.
     pub accepting: Accepting,
-    /// What new connections are accepted with; may be replaced at any time.
-    pub tls: Arc<ArcSwap<ServerConfig>>,
+    /// What new connections are accepted with, and open ones are judged by anew when it is replaced.
+    pub tls: watch::Receiver<Arc<ServerTls>>,
     /// Time limits.
     pub limits: Limits,
     /// Where connections are counted.
@@ -85,7 +85,7 @@ pub async fn serve(listener: Listener, proxy: Arc<Proxy>, stop: Stop, tracker: T
 
 /// What every connection works with.
 struct Terms {
-    tls: Arc<ArcSwap<ServerConfig>>,
+    tls: watch::Receiver<Arc<ServerTls>>,
     limits: Limits,
     metrics: Metrics,
 }
@@ -98,7 +98,9 @@ async fn connection(
     stop: Stop,
 ) {
     let peer = stream.peer_addr().ok();
-    let handshake = tls::accept(stream, terms.tls.load_full(), terms.limits.handshake_timeout);
+    let mut tls = terms.tls.clone();
+    let current = tls.borrow_and_update().clone();
+    let handshake = tls::accept(stream, current.config.clone(), terms.limits.handshake_timeout);
     let established = tokio::select! {
         result = handshake => result,
         () = stop.drain.cancelled() => return,
@@ -107,7 +109,7 @@ async fn connection(
         Ok(established) => {
             terms.metrics.handshakes.with_label_values(&["ok"]).inc();
             terms.metrics.connections.inc();
-            http(&terms.limits, established, proxy, stop).await;
+            http(&terms.limits, established, proxy, stop, tls).await;
             terms.metrics.connections.dec();
         }
         Err(error) => {
@@ -131,8 +133,14 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// What hyper buffers for each HTTP/2 stream of a client that does not read.
 const SEND_BUFFER: usize = 64 * 1024;
 
-async fn http(limits: &Limits, established: Established, proxy: Arc<Proxy>, stop: Stop) {
-    let not_after = established.client.not_after;
+async fn http(
+    limits: &Limits,
+    established: Established,
+    proxy: Arc<Proxy>,
+    stop: Stop,
+    tls: watch::Receiver<Arc<ServerTls>>,
+) {
+    let trust = Trust { chain: established.chain, not_after: established.client.not_after, tls };
     let client = Arc::new(Client::new(established.client.identity, proxy.policy()));
     let service = service_fn(move |request| {
         let (proxy, client) = (proxy.clone(), client.clone());
@@ -153,11 +161,12 @@ async fn http(limits: &Limits, established: Established, proxy: Arc<Proxy>, stop
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
-            result = connection.as_mut() => result,
-            () = stop.ending(not_after) => {
+            biased;
+            () = stop.ending(trust) => {
                 connection.as_mut().graceful_shutdown();
                 stop.or_now(connection).await
             }
+            result = connection.as_mut() => result,
         }
     } else {
         let mut builder = http1::Builder::new();
@@ -169,11 +178,12 @@ async fn http(limits: &Limits, established: Established, proxy: Arc<Proxy>, stop
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
-            result = connection.as_mut() => result,
-            () = stop.ending(not_after) => {
+            biased;
+            () = stop.ending(trust) => {
                 connection.as_mut().graceful_shutdown();
                 stop.or_now(connection).await
             }
+            result = connection.as_mut() => result,
         }
     };
     if let Err(error) = result {
@@ -191,12 +201,11 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Until the process drains or the client's certificate is no longer in date.
-    async fn ending(&self, not_after: SystemTime) {
-        let left = not_after.duration_since(SystemTime::now()).unwrap_or_default();
+    /// Until the process drains or the client is no longer trusted.
+    async fn ending(&self, trust: Trust) {
         tokio::select! {
             () = self.drain.cancelled() => {}
-            () = tokio::time::sleep(left) => tracing::info!("a client's certificate has expired; its connection ends"),
+            why = trust.lost() => tracing::info!(why, "a connection ends"),
         }
     }
 
@@ -205,6 +214,33 @@ impl Stop {
         tokio::select! {
             result = connection => result,
             () = self.now.cancelled() => Ok(()),
+        }
+    }
+}
+
+/// Why a connected client is who it says.
+struct Trust {
+    chain: Vec<CertificateDer<'static>>,
+    not_after: SystemTime,
+    tls: watch::Receiver<Arc<ServerTls>>,
+}
+
+impl Trust {
+    /// Until the certificate is out of date, or roots or revocation lists have come into force that refuse it.
+    async fn lost(mut self) -> &'static str {
+        let left = self.not_after.duration_since(SystemTime::now()).unwrap_or_default();
+        let expired = tokio::time::sleep(left);
+        let refused = async {
+            while self.tls.changed().await.is_ok() {
+                if !self.tls.borrow_and_update().still_trusts(&self.chain) {
+                    return;
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = expired => "the client's certificate has expired",
+            () = refused => "the client's certificate is no longer accepted",
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use rustls::{AlertDescription, CertificateError, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,6 +21,8 @@ pub struct Established {
     pub stream: TlsStream<TcpStream>,
     /// Who is at the other end.
     pub client: ClientLeaf,
+    /// Its certificates as it showed them, leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
     /// Whether HTTP/2 was agreed on.
     pub http2: bool,
 }
@@ -101,9 +104,16 @@ async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Result<Estab
     };
     let (_, session) = stream.get_ref();
     let http2 = session.alpn_protocol() == Some(b"h2");
-    let leaf = session.peer_certificates().and_then(<[_]>::first).ok_or(HandshakeError::NoCertificate)?;
+    let chain: Vec<_> = session
+        .peer_certificates()
+        .unwrap_or_default()
+        .iter()
+        .cloned()
+        .map(CertificateDer::into_owned)
+        .collect();
+    let leaf = chain.first().ok_or(HandshakeError::NoCertificate)?;
     let client = ClientLeaf::parse(leaf).map_err(|error| leaf_cause(&error))?;
-    Ok(Established { stream, client, http2 })
+    Ok(Established { stream, client, chain, http2 })
 }
 
 /// Answers plain HTTP in its own terms, so that whoever forgot the `s` is told so.

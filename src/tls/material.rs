@@ -1,87 +1,66 @@
-//! Certificates, keys, roots and revocation lists, from PEM files to a rustls configuration.
-//!
-//! PEM is read by `rustls-pki-types`: `rustls-pemfile` was archived in its favour (RUSTSEC-2025-0134).
+//! Certificates, keys, roots and revocation lists, from files to a rustls configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use rustls::{ServerConfig, SupportedProtocolVersion, version};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::verifier::IdentityVerifier;
 use crate::config::{MinTlsVersion, Tls};
+use crate::net::{PemError, read_certificates, read_private_key, read_revocation_lists, read_roots};
 
-/// Files that do not make a working server. Names the file, never its contents.
-#[derive(Debug, thiserror::Error)]
-pub enum MaterialError {
-    /// Not there, or not PEM.
-    #[error("{file}: cannot be read as PEM: {source}")]
-    Pem {
-        /// The file.
-        file: PathBuf,
-        /// What the parser says.
-        source: pem::Error,
-    },
-    /// PEM, but without what is needed.
-    #[error("{file}: there is no {what} in it")]
-    Empty {
-        /// The file.
-        file: PathBuf,
-        /// What is missing.
-        what: &'static str,
-    },
-    /// What rustls refuses: a key that does not belong to the certificate, an unusable root.
-    #[error("{file}: {why}")]
-    Unusable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        why: String,
-    },
-}
-
-/// A server configuration and how long its certificate lasts.
+/// A server configuration, the judge of clients in it, and how long its own certificate lasts.
 #[derive(Debug, Clone)]
 pub struct ServerTls {
     /// What new connections are accepted with.
     pub config: Arc<ServerConfig>,
     /// When the server's own certificate expires.
     pub not_after: SystemTime,
+    verifier: Arc<dyn ClientCertVerifier>,
 }
 
 impl ServerTls {
     /// Reads and checks all files; nothing is half loaded.
-    pub fn load(tls: &Tls) -> Result<Self, MaterialError> {
-        let chain = certificates(&tls.certificate)?;
-        let key =
-            PrivateKeyDer::from_pem_file(&tls.private_key).map_err(|e| pem_error(&tls.private_key, e))?;
+    pub fn load(tls: &Tls) -> Result<Self, PemError> {
+        let chain = read_certificates(&tls.certificate)?;
+        let key = read_private_key(&tls.private_key)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let roots = Arc::new(read_roots(&tls.client_ca)?);
         let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
         if let Some(file) = &tls.client_crl {
             // A list that has expired says nothing about today: its issuer's certificates are refused.
-            verifier = verifier.with_crls(revocation_lists(file)?).enforce_revocation_expiration();
+            verifier = verifier.with_crls(read_revocation_lists(file)?).enforce_revocation_expiration();
         }
-        let ca = || tls.client_crl.clone().unwrap_or_else(|| tls.client_ca.clone());
-        let verifier = verifier.build().map_err(|e| unusable(ca(), &e))?;
-        let not_after =
-            not_after(&chain[0]).ok_or_else(|| unusable(tls.certificate.clone(), &"no certificate"))?;
+        let ca = tls.client_crl.as_ref().unwrap_or(&tls.client_ca);
+        let verifier = verifier.build().map_err(|e| PemError::unusable(ca, &e))?;
+        let verifier: Arc<dyn ClientCertVerifier> = Arc::new(IdentityVerifier::new(verifier));
+        let unusable = |why: &dyn ToString| PemError::unusable(&tls.certificate, &why.to_string());
+        let not_after = not_after(&chain[0]).ok_or_else(|| unusable(&"no certificate"))?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions(tls.min_version))
-            .map_err(|e| unusable(tls.certificate.clone(), &e))?
-            .with_client_cert_verifier(Arc::new(IdentityVerifier::new(verifier)))
+            .map_err(|e| unusable(&e))?
+            .with_client_cert_verifier(verifier.clone())
             .with_single_cert(chain, key)
-            .map_err(|e| unusable(tls.certificate.clone(), &format!("does not fit the private key: {e}")))?;
+            .map_err(|e| unusable(&format!("does not fit the private key: {e}")))?;
         // A resumed session would not be verified again: neither against a revocation list that has expired since, nor
         // against an intermediate's date. A handshake costs less than a doubt.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), not_after })
+        Ok(Self { config: Arc::new(config), not_after, verifier })
+    }
+
+    /// Whether a client that connected earlier would still be let in.
+    pub fn still_trusts(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let verified = chain.split_first().map(|(leaf, intermediates)| {
+            self.verifier.verify_client_cert(leaf, intermediates, UnixTime::now())
+        });
+        verified.is_some_and(|result| result.is_ok())
     }
 
     /// Every file that the configuration depends on.
@@ -102,46 +81,8 @@ fn versions(lowest: MinTlsVersion) -> &'static [&'static SupportedProtocolVersio
     }
 }
 
-/// Reads trust roots, of which there may be several.
-pub fn read_roots(file: &Path) -> Result<RootCertStore, MaterialError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|e| unusable(file.to_owned(), &e))?;
-    }
-    Ok(roots)
-}
-
-/// At least one certificate.
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, MaterialError> {
-    let certificates = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| pem_error(file, e))?;
-    if certificates.is_empty() {
-        return Err(MaterialError::Empty { file: file.to_owned(), what: "certificate" });
-    }
-    Ok(certificates)
-}
-
-fn revocation_lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, MaterialError> {
-    let lists = CertificateRevocationListDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| pem_error(file, e))?;
-    if lists.is_empty() {
-        return Err(MaterialError::Empty { file: file.to_owned(), what: "revocation list" });
-    }
-    Ok(lists)
-}
-
 fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let seconds = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-}
-
-fn pem_error(file: &Path, source: pem::Error) -> MaterialError {
-    MaterialError::Pem { file: file.to_owned(), source }
-}
-
-fn unusable(file: PathBuf, why: &impl ToString) -> MaterialError {
-    MaterialError::Unusable { file, why: why.to_string() }
 }

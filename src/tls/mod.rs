@@ -8,4 +8,4 @@ mod verifier;
 
 pub use handshake::{Established, HandshakeError, accept};
 pub use leaf::{ClientLeaf, LeafError};
-pub use material::{MaterialError, ServerTls, read_roots};
+pub use material::ServerTls;

@@ -21,15 +21,14 @@ use tower::Service;
 
 use super::resolver::ShuffledResolver;
 use crate::config::{Limits, Upstream};
-use crate::net::IdleTimeout;
-use crate::tls::{MaterialError, read_roots};
+use crate::net::{IdleTimeout, PemError, read_roots};
 
 /// S3's certificate could not be judged, so nothing would be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The configured root.
     #[error("upstream.ca: {0}")]
-    Configured(#[from] MaterialError),
+    Configured(#[from] PemError),
     /// The system has none, and none is configured.
     #[error("the system has no trusted root certificates; install them (ca-certificates) or set upstream.ca")]
     NoRoots,

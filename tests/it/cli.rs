@@ -1,0 +1,262 @@
+//! The real binary, from its command line to its exit code.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+
+use serde_json::Value;
+
+use crate::harness::{
+    PATIENCE, SECRET, Setup, Step, TRUSTED, Upstream, Wire, connect, plain_get, request, tls,
+};
+
+fn proxy(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proxy"));
+    command.args(arguments).env_clear();
+    command
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = proxy(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn written(folder: &Path, text: &str) -> String {
+    let file = folder.join("config.yaml");
+    std::fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn a_good_configuration_is_shown_in_its_effective_form() {
+    let setup = Setup::new("https://localhost:1");
+    let file = setup.write();
+    let (code, stdout, stderr) = run(&["check", "--config", file.to_str().unwrap()]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for shown in ["region: \"us-east-1\"", "idle_timeout: \"1m\"", "daily-writers", "source: static_file"] {
+        assert!(stdout.contains(shown), "{shown} in {stdout}");
+    }
+    assert!(!stdout.contains(SECRET));
+    // What is shown is itself a configuration, and the same one.
+    let shown = written(setup.folder.path(), &stdout);
+    assert_eq!(run(&["check", "--config", &shown]), (Some(0), stdout, String::new()));
+}
+
+#[test]
+fn the_environment_goes_over_the_file() {
+    let setup = Setup::new("https://localhost:1");
+    let file = setup.write();
+    let mut command = proxy(&["check", "--config", file.to_str().unwrap()]);
+    command.env("S3PROXY_UPSTREAM__REGION", "eu-north-1").env("S3PROXY_LIMITS__MAX_CONNECTIONS", "7");
+    let stdout = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(stdout.contains("eu-north-1") && stdout.contains("max_connections: 7"), "{stdout}");
+
+    let mut command = proxy(&["check", "--config", file.to_str().unwrap()]);
+    let output = command.env("S3PROXY_LIMITS__MAX_CONECTIONS", "7").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.contains("max_conections") && stderr.contains("S3PROXY_LIMITS__MAX_CONECTIONS"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn every_problem_is_listed_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(
+        folder.path(),
+        r#"listen: nowhere
+tls: { certificate: /tls/tls.crt, client_ca: /tls/ca.crt }
+upstream: { region: Mars, endpoint: "http://s3.internal" }
+credentials: { source: imds }
+grants:
+  - { name: one, identities: [everybody], buckets: ["*"], actions: [s3:GetObjct] }
+limits: { idle_timeout: soon, idle_timout: 1s }
+"#,
+    );
+    for arguments in [["check", "--config", &file], ["run", "--config", &file]] {
+        let (code, stdout, stderr) = run(&arguments);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+        for path in [
+            "listen",
+            "tls.private_key",
+            "upstream.region",
+            "upstream.endpoint",
+            "credentials.source",
+            "grants[0].identities[0]",
+            "grants[0].actions[0]",
+            "limits.idle_timeout",
+            "limits.idle_timout",
+        ] {
+            let line = stderr.lines().find(|line| line.starts_with(&format!("error: {path}: ")));
+            assert!(line.is_some_and(|line| line.contains("(line ")), "{path} in {stderr}");
+        }
+    }
+}
+
+#[test]
+fn bad_usage_ends_with_2_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none.yaml").display().to_string();
+    for command in ["check", "run"] {
+        let (code, _, stderr) = run(&[command, "--config", &missing]);
+        assert_eq!(code, Some(2));
+        assert!(stderr.contains("none.yaml"), "{stderr}");
+        assert_eq!(run(&[command]).0, Some(2));
+    }
+    assert_eq!(run(&["fly"]).0, Some(2));
+    assert_eq!(run(&[]).0, Some(2));
+    assert_eq!(run(&["run", "--config", &missing, "--log-format", "xml"]).0, Some(2));
+}
+
+#[test]
+fn certificates_that_are_not_there_end_a_run_with_2() {
+    let setup = Setup::new("https://localhost:1");
+    let file = setup.write();
+    std::fs::remove_file(setup.folder.path().join("server.key")).unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(run(&["check", "--config", file]).0, Some(0), "a check looks at the configuration alone");
+    let (code, stdout, stderr) = run(&["run", "--config", file]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("server.key"), "{stderr}");
+}
+
+#[test]
+fn a_port_that_is_taken_ends_a_run_with_3() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let setup = Setup::new("https://localhost:1");
+    let file = setup.write();
+    let mut command = proxy(&["run", "--config", file.to_str().unwrap()]);
+    let output = command.env("S3PROXY_LISTEN", taken.local_addr().unwrap().to_string()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("listen"), "{stderr}");
+}
+
+#[test]
+fn help_shows_examples() {
+    for arguments in [&["--help"][..], &["run", "--help"], &["check", "--help"]] {
+        let (code, stdout, _) = run(arguments);
+        assert_eq!(code, Some(0));
+        assert!(stdout.contains("Example") && stdout.contains("proxy "), "{stdout}");
+    }
+    let (code, stdout, _) = run(&["--version"]);
+    assert_eq!((code, stdout.trim()), (Some(0), concat!("proxy ", env!("CARGO_PKG_VERSION"))));
+}
+
+/// A process that does not outlive the test.
+struct Running {
+    child: Child,
+    /// Lines of the log, as they come.
+    log: mpsc::Receiver<String>,
+    text: String,
+}
+
+impl Running {
+    fn start(file: &Path) -> Self {
+        let mut command = proxy(&["run", "--verbose", "--config", file.to_str().unwrap()]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = mpsc::sync_channel(10_000);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, log, text: String::new() }
+    }
+
+    /// Waits for a line of the log with this message.
+    fn says(&mut self, message: &str) -> Value {
+        loop {
+            let line =
+                self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("'{message}' in {}", self.text));
+            self.text.extend([line.as_str(), "\n"]);
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if line["message"] == message {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Exit code, standard output and the whole log.
+    fn end(mut self) -> (Option<i32>, String, String) {
+        let mut stdout = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        let code = self.child.wait().unwrap().code();
+        let mut text = std::mem::take(&mut self.text);
+        for line in &self.log {
+            text.extend([line.as_str(), "\n"]);
+        }
+        (code, stdout, text)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_run_serves_reloads_and_ends_without_a_word_of_the_secret() {
+    let upstream = Upstream::start().await;
+    let setup = Setup::new(upstream.endpoint()).session_token("token-that-never-appears");
+    let file = setup.write();
+    let mut running = Running::start(&file);
+    let listening = running.says("listening");
+    let address = listening["listen"].as_str().unwrap().parse().unwrap();
+    let admin = listening["admin"].as_str().unwrap().parse().unwrap();
+    running.says("credentials loaded");
+
+    let config = tls(Some(&TRUSTED.client("admin")), "http/1.1");
+    let mut wire = Wire::new(connect(address, config).await.unwrap());
+    assert_eq!(plain_get(admin, "/readyz").await.status, 200);
+    assert_eq!(wire.ask("PUT", "/reports/daily/x", &[], b"body").await.status, 200);
+    assert_eq!(wire.ask("GET", "/reports/daily/x?acl", &[], b"").await.status, 501);
+    crate::harness::verify(&upstream.only());
+    // What goes wrong is told at length, and still without secrets.
+    drop(upstream);
+    assert!(wire.ask("GET", "/reports/daily/x", &[], b"").await.status >= 500);
+
+    running.signal("-HUP");
+    running.says("reloaded");
+    running.signal("-TERM");
+    let (code, stdout, log) = running.end();
+    assert_eq!(code, Some(0), "{log}");
+    let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "{stdout}");
+    assert_eq!(lines[0]["operation"], "PutObject");
+    for secret in [SECRET, "token-that-never-appears", "Signature=", "PRIVATE KEY"] {
+        assert!(!stdout.contains(secret) && !log.contains(secret), "{secret} in\n{stdout}{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_sigterm_means_now() {
+    let upstream = Upstream::scripted(|_| {
+        vec![Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst".to_vec()), Step::Silence]
+    })
+    .await;
+    let setup = Setup::new(upstream.endpoint());
+    let mut running = Running::start(&setup.write());
+    let address = running.says("listening")["listen"].as_str().unwrap().parse().unwrap();
+    running.says("credentials loaded");
+    let config = tls(Some(&TRUSTED.client("admin")), "http/1.1");
+    let mut wire = Wire::new(connect(address, config).await.unwrap());
+    wire.send(request("GET", "/reports/x", &[], b"")).await;
+    wire.until(b"first").await.unwrap();
+    running.signal("-TERM");
+    running.says("draining");
+    running.signal("-TERM");
+    let (code, _, log) = running.end();
+    assert_eq!(code, Some(3), "{log}");
+}

@@ -1,0 +1,168 @@
+//! Bounds on what a client can make the proxy hold, and that none of them hits a transfer that moves.
+
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::harness::{
+    Setup, Step, TRUSTED, Upstream, Wire, access, answer, connect, eventually, head, request, tls,
+};
+
+/// The client's side waits longer by the connect timeout, so that S3's side is the first to end.
+const IDLE: &str = "idle_timeout: 300ms, connect_timeout: 100ms";
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_closed_at_once() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).limits("max_connections: 2").start().await;
+    let mut first = proxy.client("admin").await;
+    let silent = TcpStream::connect(proxy.address).await.unwrap();
+    assert_eq!(first.ask("GET", "/reports/x", &[], b"").await.status, 200);
+
+    let mut beyond = Wire::new(TcpStream::connect(proxy.address).await.unwrap());
+    assert!(beyond.ends().await);
+    proxy.metric_reaches("s3proxy_handshakes_total{result=\"over_limit\"}", 1.0).await;
+    assert_eq!(first.ask("GET", "/reports/x", &[], b"").await.status, 200, "who is in stays in");
+
+    drop(silent);
+    eventually("room again", async || {
+        let config = tls(Some(&TRUSTED.client("admin")), "http/1.1");
+        let mut wire = Wire::new(connect(proxy.address, config).await.ok()?);
+        wire.try_send(&request("GET", "/reports/x", &[], b"")).await.ok()?;
+        wire.answer_head().await.filter(|reply| reply.status == 200)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_is_given_up() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).limits("handshake_timeout: 200ms").start().await;
+    let mut silent = Wire::new(TcpStream::connect(proxy.address).await.unwrap());
+    let mut begun = Wire::new(TcpStream::connect(proxy.address).await.unwrap());
+    begun.send([22, 3, 1]).await;
+    assert!(silent.ends().await && begun.ends().await);
+    proxy.metric_reaches("s3proxy_handshakes_total{result=\"timeout\"}", 2.0).await;
+}
+
+#[tokio::test]
+async fn a_connection_at_rest_is_closed_after_the_idle_timeout() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).limits(IDLE).start().await;
+    let fresh = Instant::now();
+    let mut untouched = proxy.client("admin").await;
+    let mut used = proxy.client("admin").await;
+    assert_eq!(used.ask("GET", "/reports/x", &[], b"").await.status, 200);
+    let http2 = proxy.http2("admin").await;
+    assert!(untouched.ends().await && used.ends().await);
+    assert!(fresh.elapsed() >= Duration::from_millis(300), "{:?}", fresh.elapsed());
+    eventually("the end of an HTTP/2 connection at rest", async || {
+        http2.connection.is_finished().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_stops_in_the_middle_is_cut_off() {
+    let upstream = Upstream::scripted(|seen| {
+        if seen.request_line().starts_with("GET") {
+            // More than every buffer on the way holds.
+            let mut large = b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n".to_vec();
+            large.resize(50_000_000, b'x');
+            vec![Step::Send(large)]
+        } else {
+            answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        }
+    })
+    .await;
+    let proxy = Setup::new(upstream.endpoint()).limits(IDLE).start().await;
+    let mut uploading = proxy.client("admin").await;
+    uploading.send(head("PUT", "/reports/x", &["Content-Length: 1000"])).await;
+    uploading.send("first").await;
+    let mut downloading = proxy.client("admin").await;
+    downloading.send(request("GET", "/reports/x", &[], b"")).await;
+    let lines = proxy.log.exactly(2).await;
+    assert!(lines.iter().all(|line| access(line, "error_code") != "null"), "{lines:#?}");
+    assert!(!upstream.seen()[0].whole);
+    drop((uploading, downloading));
+}
+
+#[tokio::test]
+async fn a_slow_transfer_that_moves_goes_on_for_as_long_as_it_takes() {
+    const STEPS: usize = 18;
+    let step = Duration::from_millis(100);
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let waiting = gate.clone();
+    let upstream = Upstream::scripted(move |seen| {
+        if !seen.request_line().starts_with("GET") {
+            return answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+        let mut steps =
+            vec![Step::Send(format!("HTTP/1.1 200 OK\r\nContent-Length: {STEPS}\r\n\r\n").into())];
+        for _ in 0..STEPS {
+            steps.extend([Step::Wait(waiting.clone()), Step::Send(b"x".to_vec())]);
+        }
+        steps
+    })
+    .await;
+    // Three times as long as the limit, in steps of a sixth.
+    let limits = "idle_timeout: 600ms, connect_timeout: 1ms, header_timeout: 600ms";
+    let proxy = Setup::new(upstream.endpoint()).limits(limits).start().await;
+    let mut up = proxy.client("admin").await;
+    let mut down = proxy.client("admin").await;
+    let length = format!("Content-Length: {STEPS}");
+    up.send(head("PUT", "/reports/x", &[&length])).await;
+    down.send(request("GET", "/reports/x", &[], b"")).await;
+    let began = Instant::now();
+    for _ in 0..STEPS {
+        tokio::time::sleep(step).await;
+        up.send("x").await;
+        gate.add_permits(1);
+    }
+    assert!(began.elapsed() > Duration::from_millis(1200));
+    assert_eq!(up.answer("PUT").await.status, 200);
+    let reply = down.answer("GET").await;
+    assert!(reply.whole && reply.body.len() == STEPS);
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_to_its_end_is_given_up() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).limits("header_timeout: 300ms").start().await;
+    // One that stops, on a fresh connection and behind a request.
+    let mut stopped = proxy.client("admin").await;
+    stopped.send("GET /reports/x HTTP/1.1\r\nHost: loc").await;
+    let mut second = proxy.client("admin").await;
+    assert_eq!(second.ask("GET", "/reports/x", &[], b"").await.status, 200);
+    second.send("GET /reports/x HTTP/1.1\r\n").await;
+    for wire in [&mut stopped, &mut second] {
+        let last = wire.until(b"never").await.unwrap_err();
+        assert!(last.is_empty() || last.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&last));
+    }
+
+    // One that goes on forever, a byte at a time: what counts is the whole head.
+    let mut trickling = proxy.client("admin").await;
+    let began = Instant::now();
+    let mut gone = false;
+    while !gone && began.elapsed() < Duration::from_secs(10) {
+        gone = trickling.try_send(b"G").await.is_err();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(gone, "still there after {:?}", began.elapsed());
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn the_limit_on_heads_is_none_on_rest_or_bodies() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).limits("header_timeout: 100ms").start().await;
+    let mut wire = proxy.client("admin").await;
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        wire.send(head("PUT", "/reports/x", &["Content-Length: 2"])).await;
+        wire.send("a").await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        wire.send("b").await;
+        assert_eq!(wire.answer("PUT").await.status, 200);
+    }
+}

@@ -1,0 +1,26 @@
+//! The proxy from the outside: real certificates, real sockets, a store that verifies signatures and an upstream that
+//! records every byte. Each test asserts what a user would notice; tables of cases are in `tests/data`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+mod harness;
+
+mod answers;
+mod cli;
+mod connections;
+mod damage;
+mod drain;
+mod expect;
+mod floors;
+mod framing;
+mod handshakes;
+mod keys;
+mod limits;
+mod payload;
+mod probes;
+mod records;
+mod refusals;
+mod reload;
+mod requests;
+mod revocation;
+mod withheld;

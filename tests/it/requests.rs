@@ -1,0 +1,137 @@
+//! What goes to S3: exactly the permitted headers, one canonical address, signed by the proxy alone. The cases are
+//! `tests/data/requests.txt`.
+
+use crate::harness::table::{Call, rows};
+use crate::harness::{Proxy, Seen, Setup, Upstream, collect, request, verify};
+
+const TOKEN: &str = "the-proxys-own-token";
+
+struct Case {
+    name: String,
+    account: String,
+    call: Call,
+    expected: Call,
+}
+
+fn cases() -> Vec<Case> {
+    let parse = |row: Vec<String>| {
+        let arrow = row.iter().position(|field| field.starts_with("=> ")).unwrap();
+        let mut expected = row[arrow..].to_vec();
+        expected[0].replace_range(.."=> ".len(), "");
+        Case {
+            name: row[0].clone(),
+            account: row[1].clone(),
+            call: Call::parse(&row[2..arrow]),
+            expected: Call::parse(&expected),
+        }
+    };
+    rows(include_str!("../data/requests.txt")).map(parse).collect()
+}
+
+/// Compares what arrived with the table, and the signature with one of our own.
+fn check(case: &Case, host: &str, seen: &Seen) -> Result<(), String> {
+    verify(seen);
+    let wanted = &case.expected;
+    let line = format!("{} {} HTTP/1.1", wanted.method, wanted.target);
+    if seen.request_line() != line {
+        return Err(format!("{} instead of {line}", seen.request_line()));
+    }
+    let mut left = seen.headers();
+    let mut take = |name: &str| {
+        let at = left.iter().position(|(other, _)| other == name)?;
+        Some(left.remove(at).1)
+    };
+    for own in ["authorization", "x-amz-date"] {
+        take(own).ok_or(format!("{own} is missing"))?;
+    }
+    let mut want = vec![("x-amz-security-token", TOKEN)];
+    let pairs = wanted.headers.iter().map(|line| line.split_once(':').unwrap());
+    want.extend(pairs.map(|(name, value)| (name, value.trim())));
+    if !want.iter().any(|(name, _)| *name == "x-amz-content-sha256") {
+        want.push(("x-amz-content-sha256", "UNSIGNED-PAYLOAD"));
+    }
+    for (name, value) in want {
+        let (value, got) = (value.replace("{host}", host), take(name));
+        if got.as_ref() != Some(&value) {
+            return Err(format!("{name} is {got:?} instead of {value:?}"));
+        }
+    }
+    if !left.is_empty() {
+        return Err(format!("these are too many: {left:?}"));
+    }
+    if seen.body != wanted.body || !seen.whole {
+        return Err(format!("the body is {:?}", String::from_utf8_lossy(&seen.body)));
+    }
+    Ok(())
+}
+
+async fn over_http1(proxy: &Proxy, case: &Case) -> u16 {
+    let call = &case.call;
+    let mut wire = proxy.client(&case.account).await;
+    wire.send(request(&call.method, &call.target, &call.headers(), &call.body)).await;
+    wire.answer(&call.method).await.status
+}
+
+async fn over_http2(proxy: &Proxy, case: &Case) -> u16 {
+    let call = &case.call;
+    let mut client = proxy.http2(&case.account).await;
+    let response = client.begin(&call.method, &call.target, &call.headers(), &call.body).await.unwrap();
+    let status = response.status().as_u16();
+    collect(response).await.unwrap();
+    status
+}
+
+#[tokio::test]
+async fn s3_gets_what_is_permitted_and_nothing_else() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).session_token(TOKEN).start().await;
+    let host = upstream.address.to_string();
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let mut note = |version: &str, arrived: usize, status: u16| {
+            let seen = upstream.seen();
+            let result = match &seen[arrived..] {
+                [seen] if status == 200 => check(&case, &host, seen),
+                arrived => Err(format!("{status}, and {} requests arrived", arrived.len())),
+            };
+            wrong.extend(result.err().map(|why| format!("{} over {version}: {why}", case.name)));
+        };
+        let before = upstream.seen().len();
+        note("HTTP/1.1", before, over_http1(&proxy, &case).await);
+        if case.call.fits_http2() {
+            let before = upstream.seen().len();
+            note("HTTP/2", before, over_http2(&proxy, &case).await);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn the_bucket_stands_in_the_host_where_that_is_wanted() {
+    let upstream = Upstream::start().await;
+    // A bucket may be called `127`; in front of this endpoint its name makes an address of the loopback interface.
+    let endpoint = format!("http://0.0.1:{}", upstream.address.port());
+    let proxy = Setup { addressing: "virtual", ..Setup::new(endpoint) }.start().await;
+    let mut wire = proxy.client("admin").await;
+    for (target, host) in [("/127/a%20b", "localhost"), ("/a%20b", "127.s3.internal")] {
+        let reply = wire.ask("GET", target, &[&format!("Host: {host}")], b"").await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let seen = upstream.last();
+        verify(&seen);
+        assert_eq!(seen.target(), "/a%20b");
+        assert_eq!(seen.header("host"), Some(upstream.address.to_string()));
+    }
+    assert_eq!(wire.ask("GET", "/127?list-type=2", &[], b"").await.status, 200);
+    assert_eq!(upstream.last().target(), "/?list-type=2");
+}
+
+#[tokio::test]
+async fn without_a_token_of_its_own_the_proxy_sends_none() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut wire = proxy.client("reader").await;
+    let token = ["X-Amz-Security-Token: the-clients"];
+    assert_eq!(wire.ask("GET", "/reports/daily/x", &token, b"").await.status, 200);
+    assert_eq!(upstream.only().header("x-amz-security-token"), None);
+    verify(&upstream.only());
+}

@@ -1,0 +1,121 @@
+//! Certificates that are good no longer: on a revocation list, or out of date while their connection is open.
+
+use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
+use time::{Duration, OffsetDateTime};
+
+use crate::harness::{
+    Leaf, Proxy, Setup, TRUSTED, Upstream, Wire, connect, eventually, request, spiffe, tls, uri,
+};
+
+/// A list of the trusted authority's that is good until `next`.
+fn list(revoked: &[u64], next: Duration) -> String {
+    let now = OffsetDateTime::now_utc();
+    let entry = |&serial: &u64| RevokedCertParams {
+        serial_number: SerialNumber::from(serial),
+        revocation_time: now - Duration::hours(1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let params = CertificateRevocationListParams {
+        this_update: now - Duration::hours(2),
+        next_update: now + next,
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: revoked.iter().map(entry).collect(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    TRUSTED.sign_list(&params)
+}
+
+fn numbered(serial: u64) -> Leaf {
+    TRUSTED.issue(|params| {
+        params.subject_alt_names = vec![uri(&spiffe("admin"))];
+        params.serial_number = Some(SerialNumber::from(serial));
+    })
+}
+
+async fn attempt(proxy: &Proxy, leaf: &Leaf) -> Option<u16> {
+    let mut wire = open(proxy, leaf).await?;
+    wire.try_send(&request("GET", "/reports/daily/x", &[], b"")).await.ok()?;
+    Some(wire.answer_head().await?.status)
+}
+
+async fn open(proxy: &Proxy, leaf: &Leaf) -> Option<Wire> {
+    Some(Wire::new(connect(proxy.address, tls(Some(leaf), "http/1.1")).await.ok()?))
+}
+
+fn setup(upstream: &Upstream, crl: &str) -> Setup {
+    let mut setup = Setup::new(upstream.endpoint());
+    let file = setup.folder.path().join("crl.pem");
+    std::fs::write(&file, crl).unwrap();
+    setup.more_tls = format!(", client_crl: \"{}\"", file.display());
+    setup
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_is_refused() {
+    let upstream = Upstream::start().await;
+    let proxy = setup(&upstream, &list(&[7, 8], Duration::days(1))).start().await;
+    assert_eq!(attempt(&proxy, &numbered(7)).await, None);
+    assert_eq!(attempt(&proxy, &numbered(9)).await, Some(200));
+    proxy.metric_reaches("s3proxy_handshakes_total{result=\"revoked\"}", 1.0).await;
+}
+
+#[tokio::test]
+async fn a_list_that_has_expired_vouches_for_nobody() {
+    let upstream = Upstream::start().await;
+    let proxy = setup(&upstream, &list(&[7], -Duration::hours(1))).start().await;
+    assert_eq!(attempt(&proxy, &numbered(9)).await, None);
+    proxy.metric_reaches("s3proxy_handshakes_total{result=\"revocation_unknown\"}", 1.0).await;
+}
+
+#[tokio::test]
+async fn a_new_list_is_in_force_without_a_restart() {
+    let upstream = Upstream::start().await;
+    let proxy = setup(&upstream, &list(&[], Duration::days(1))).start().await;
+    assert_eq!(attempt(&proxy, &numbered(7)).await, Some(200));
+    std::fs::write(proxy.setup.folder.path().join("crl.pem"), list(&[7], Duration::days(1))).unwrap();
+    proxy.reload.send(()).await.unwrap();
+    proxy.metric_reaches("s3proxy_reloads_total{result=\"ok\"}", 1.0).await;
+    assert_eq!(attempt(&proxy, &numbered(7)).await, None);
+}
+
+#[tokio::test]
+async fn a_client_that_is_revoked_is_cut_off() {
+    let upstream = Upstream::start().await;
+    let proxy = setup(&upstream, &list(&[], Duration::days(1))).start().await;
+    let mut revoked = open(&proxy, &numbered(7)).await.unwrap();
+    let mut other = open(&proxy, &numbered(9)).await.unwrap();
+    for wire in [&mut revoked, &mut other] {
+        assert_eq!(wire.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
+    }
+    std::fs::write(proxy.setup.folder.path().join("crl.pem"), list(&[7], Duration::days(1))).unwrap();
+    proxy.reload.send(()).await.unwrap();
+    proxy.metric_reaches("s3proxy_reloads_total{result=\"ok\"}", 1.0).await;
+    // It gets nothing any more: the connection ends, or says no.
+    let _ = revoked.try_send(&request("GET", "/reports/daily/x", &[], b"")).await;
+    let reply = revoked.answer_head().await;
+    assert!(reply.as_ref().is_none_or(|reply| reply.status == 403), "served after it was revoked: {reply:?}");
+    assert_eq!(other.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_its_clients_certificate() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let short = TRUSTED.issue(|params| {
+        params.subject_alt_names = vec![uri(&spiffe("admin"))];
+        // Certificates count in whole seconds.
+        params.not_after = OffsetDateTime::now_utc() + Duration::seconds(3);
+    });
+    let mut wire = open(&proxy, &short).await.unwrap();
+    assert_eq!(wire.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
+    let began = std::time::Instant::now();
+    assert!(wire.ends().await);
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+    // Its last second is a whole one.
+    eventually("the end of new connections too", async || {
+        attempt(&proxy, &short).await.is_none().then_some(())
+    })
+    .await;
+}
