@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -158,16 +159,7 @@ async fn http(
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(MAX_HEAD);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            biased;
-            () = stop.ending(trust) => {
-                connection.as_mut().graceful_shutdown();
-                stop.or_now(connection).await
-            }
-            result = connection.as_mut() => result,
-        }
+        stop.drive(builder.serve_connection(TokioIo::new(stream), service), trust).await
     } else {
         let mut builder = http1::Builder::new();
         builder
@@ -175,16 +167,7 @@ async fn http(
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(READ_BUFFER)
             .max_header_size(MAX_HEAD as usize);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            biased;
-            () = stop.ending(trust) => {
-                connection.as_mut().graceful_shutdown();
-                stop.or_now(connection).await
-            }
-            result = connection.as_mut() => result,
-        }
+        stop.drive(builder.serve_connection(TokioIo::new(stream), service), trust).await
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a client connection ended");
@@ -201,16 +184,17 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Until the process drains or the client is no longer trusted.
-    async fn ending(&self, trust: Trust) {
+    /// Serves a connection until it ends. When the process drains or the client is no longer trusted, what is in
+    /// flight may finish, unless the time for that is over too.
+    async fn drive<C: GracefulConnection>(&self, connection: C, trust: Trust) -> Result<(), C::Error> {
+        let mut connection = std::pin::pin!(connection);
         tokio::select! {
+            biased;
             () = self.drain.cancelled() => {}
             why = trust.lost() => tracing::info!(why, "a connection ends"),
+            result = connection.as_mut() => return result,
         }
-    }
-
-    /// The rest of a connection, unless the time is over.
-    async fn or_now<C: Future<Output = hyper::Result<()>>>(&self, connection: C) -> hyper::Result<()> {
+        connection.as_mut().graceful_shutdown();
         tokio::select! {
             result = connection => result,
             () = self.now.cancelled() => Ok(()),
