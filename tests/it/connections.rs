@@ -149,7 +149,7 @@ async fn connections_to_s3_are_used_again() {
 }
 
 #[tokio::test]
-async fn a_refused_answer_does_not_spoil_the_next() {
+async fn an_abandoned_answer_does_not_spoil_the_next() {
     // The client leaves in the middle of a download: that connection to S3 must not serve anybody else.
     let upstream = Upstream::scripted(|seen| {
         if seen.target().ends_with("large") {

@@ -82,3 +82,17 @@ async fn a_head_beyond_all_measure_is_refused() {
     assert_eq!(wire.ask("GET", "/reports/x", &[&large], b"").await.status, 200);
     assert_eq!(upstream.seen().len(), 1);
 }
+
+#[tokio::test]
+async fn http2_names_one_host() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut client = proxy.http2("admin").await;
+    // The first is the `:authority` of the request, the second a header beside it.
+    for (header, status) in [("host: reports.s3.internal", 200), ("host: other.s3.internal", 400)] {
+        let headers = ["Host: reports.s3.internal", header];
+        let response = client.begin("GET", "/daily/x", &headers, b"").await.unwrap();
+        assert_eq!(response.status(), status, "{header}");
+    }
+    assert_eq!(upstream.only().target(), "/reports/daily/x");
+}

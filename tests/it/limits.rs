@@ -166,3 +166,46 @@ async fn the_limit_on_heads_is_none_on_rest_or_bodies() {
         assert_eq!(wire.answer("PUT").await.status, 200);
     }
 }
+
+/// More than the sockets on the way hold, and far less than what is offered.
+const HELD: usize = 40_000_000;
+const OFFERED: usize = 120_000_000;
+
+#[tokio::test]
+async fn what_s3_does_not_take_is_not_taken_from_the_client() {
+    let upstream = Upstream::scripted(|_| vec![Step::Silence]).await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut wire = proxy.client("admin").await;
+    wire.send(head("PUT", "/reports/x", &[&format!("Content-Length: {OFFERED}")])).await;
+    let (piece, mut taken) = (vec![b'x'; 500_000], 0);
+    while taken < OFFERED
+        && tokio::time::timeout(Duration::from_millis(500), wire.try_send(&piece)).await.is_ok()
+    {
+        taken += piece.len();
+    }
+    assert!(taken < HELD, "{taken} bytes are held by the proxy");
+}
+
+#[tokio::test]
+async fn what_the_client_does_not_take_is_not_taken_from_s3() {
+    let upstream = Upstream::scripted(|_| {
+        let mut large = format!("HTTP/1.1 200 OK\r\nContent-Length: {OFFERED}\r\n\r\n").into_bytes();
+        large.resize(OFFERED, b'x');
+        vec![Step::Send(large)]
+    })
+    .await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut wire = proxy.client("admin").await;
+    wire.send(request("GET", "/reports/x", &[], b"")).await;
+    let mut http2 = proxy.http2("admin").await;
+    let _unread = http2.begin("GET", "/reports/x", &[], b"").await.unwrap();
+    // Until nothing has moved for a while.
+    let (mut before, mut since) = (0, Instant::now());
+    while since.elapsed() < Duration::from_millis(500) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if upstream.sent() != before {
+            (before, since) = (upstream.sent(), Instant::now());
+        }
+    }
+    assert!((1..2 * HELD).contains(&before), "{before} bytes are held by the proxy");
+}

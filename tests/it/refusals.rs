@@ -153,7 +153,7 @@ async fn without_credentials_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn expired_credentials_are_no_credentials() {
+async fn credentials_that_cannot_be_loaded_are_none() {
     let upstream = Upstream::start().await;
     let mut setup = Setup::new(upstream.endpoint());
     setup.credentials = Some("[other]\naws_access_key_id = a\naws_secret_access_key = b\n".to_owned());

@@ -83,6 +83,7 @@ pub(crate) struct Upstream {
 #[derive(Default)]
 struct Log {
     connections: Mutex<usize>,
+    sent: Mutex<usize>,
     requests: Mutex<BTreeMap<usize, Seen>>,
 }
 
@@ -153,6 +154,11 @@ impl Upstream {
         eventually("a request at the upstream", async || self.seen().pop()).await
     }
 
+    /// Bytes of answers that somebody has taken.
+    pub(crate) fn sent(&self) -> usize {
+        *self.log.sent.lock().unwrap()
+    }
+
     /// Connections so far, whether or not a request came on them.
     pub(crate) fn connections(&self) -> usize {
         *self.log.connections.lock().unwrap()
@@ -214,8 +220,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                     }
                 }
                 Step::Send(bytes) => {
-                    if wire.try_send(&bytes).await.is_err() {
-                        return;
+                    for piece in bytes.chunks(64 * 1024) {
+                        if wire.try_send(piece).await.is_err() {
+                            return;
+                        }
+                        *log.sent.lock().unwrap() += piece.len();
                     }
                 }
                 Step::Wait(gate) => gate.acquire().await.unwrap().forget(),
