@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::grant::Effect;
-use super::pattern::BucketPattern;
+use super::pattern::{ActionPattern, BucketPattern};
+use super::role::RoleArn;
+use super::session::{Acting, Personas, SeveralRoles};
 use crate::s3::{Access, Action, ActionSet, Asked, BucketName, ErrorCode, KeyPrefix, Refusal, Scope};
 
 /// One grant, narrowed to one identity.
@@ -14,13 +16,17 @@ pub(super) struct Rule {
     pub(super) buckets: Vec<BucketPattern>,
     pub(super) prefixes: Option<Vec<KeyPrefix>>,
     pub(super) actions: ActionSet,
+    /// The same, in the words of the configuration.
+    pub(super) actions_as_written: Vec<ActionPattern>,
+    pub(super) role: Option<RoleArn>,
 }
 
 /// What one identity may do.
 #[derive(Debug, Clone, Default)]
 pub struct Entitlements {
-    allow: Vec<Rule>,
-    deny: Vec<Rule>,
+    pub(super) allow: Arc<[Rule]>,
+    pub(super) deny: Arc<[Rule]>,
+    personas: Arc<Personas>,
 }
 
 /// A request that was allowed. Only [`Entitlements::authorize`] makes one, so nothing else can be forwarded.
@@ -28,6 +34,7 @@ pub struct Entitlements {
 pub struct Permitted {
     asked: Asked,
     grant: Arc<str>,
+    acting: Acting,
 }
 
 impl Permitted {
@@ -39,6 +46,11 @@ impl Permitted {
     /// The grant that allowed its first access.
     pub fn grant(&self) -> &Arc<str> {
         &self.grant
+    }
+
+    /// As whom it is signed, when sessions are per identity.
+    pub fn acting(&self) -> &Acting {
+        &self.acting
     }
 }
 
@@ -66,8 +78,8 @@ impl Denial {
 
 impl Entitlements {
     pub(super) fn new(rules: Vec<Rule>) -> Self {
-        let (deny, allow) = rules.into_iter().partition(|rule| rule.effect == Effect::Deny);
-        Self { allow, deny }
+        let (deny, allow): (Vec<_>, Vec<_>) = rules.into_iter().partition(|rule| rule.effect == Effect::Deny);
+        Self { allow: allow.into(), deny: deny.into(), personas: Arc::default() }
     }
 
     /// Whether no grant concerns the identity, so that every request will be refused.
@@ -83,7 +95,10 @@ impl Entitlements {
             grant.get_or_insert(allowed);
         }
         match grant.cloned() {
-            Some(grant) => Ok(Permitted { asked, grant }),
+            Some(grant) => {
+                let acting = self.acting(asked.accesses());
+                Ok(Permitted { asked, grant, acting })
+            }
             // No operation is without an access; should one ever be, it is as hard to reach as the whole account.
             None => Err(Denial { access: Access::on_account(Action::ListAllMyBuckets), denied_by: None }),
         }
@@ -97,6 +112,17 @@ impl Entitlements {
             return Ok(());
         }
         Err(Denial { access: Access::in_bucket(Action::DeleteObject, bucket), denied_by: None })
+    }
+
+    /// The first role whose grants alone allow every access.
+    fn acting(&self, accesses: &[Access]) -> Acting {
+        let covers = |role: &Option<RoleArn>, access: &Access| {
+            self.allow.iter().any(|rule| rule.role == *role && rule.covers(access))
+        };
+        let able = |rule: &&Rule| accesses.iter().all(|access| covers(&rule.role, access));
+        let role = self.allow.iter().find(able).map(|rule| rule.role.clone()).ok_or(SeveralRoles);
+        let (allow, deny, personas) = (self.allow.clone(), self.deny.clone(), self.personas.clone());
+        Acting { allow, deny, personas, role }
     }
 
     fn check(&self, access: &Access) -> Result<&Arc<str>, Denial> {
@@ -157,6 +183,7 @@ mod tests {
             buckets: vec!["data".parse().unwrap()],
             prefixes: prefixes.map(|all| all.iter().map(|p| p.parse().unwrap()).collect()),
             actions: actions.iter().map(|a| a.parse().unwrap()).collect(),
+            role: None,
         }
     }
 

@@ -26,7 +26,7 @@ pub enum PatternError {
 /// `*` matches a run without the separator, `**` any run. `None` as separator makes both alike.
 ///
 /// Takes time in proportion to pattern times text, however many wildcards there are: a client picks the text.
-fn glob(pattern: &[u8], text: &[u8], separator: Option<u8>) -> bool {
+pub(super) fn glob(pattern: &[u8], text: &[u8], separator: Option<u8>) -> bool {
     // reached[i]: the pattern so far matches the first i bytes of the text.
     let mut reached = vec![false; text.len() + 1];
     reached[0] = true;
