@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin;
 use crate::config::{Config, Problems};
-use crate::credentials::{CredentialStore, Source};
+use crate::credentials::Keyring;
 use crate::net::{Accepting, PemError};
 use crate::process::{FileWatch, Pending, Readiness};
 use crate::proxy::{self, Listener, Proxy, Stop};
@@ -63,7 +63,7 @@ pub struct Bound {
     readiness: Readiness,
     /// Held until the loops run.
     starting: Pending,
-    credentials: CredentialStore,
+    keyring: Keyring,
     log_writer: AccessLogWriter,
 }
 
@@ -84,15 +84,15 @@ pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bou
     let metrics = Metrics::new()?;
     let server = ServerTls::load(&config.tls)?;
     show_expiry(&metrics, server.not_after);
-    let credentials = CredentialStore::default();
+    let keyring = Keyring::new(&config, metrics.clone());
     let (log, log_writer) = AccessLog::start(log).map_err(StartError::Log)?;
-    let proxy = Arc::new(Proxy::new(&config, credentials.clone(), log, metrics.clone())?);
+    let proxy = Arc::new(Proxy::new(&config, keyring.clone(), log, metrics.clone())?);
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
     let tls = watch::Sender::new(Arc::new(server));
     let readiness = Readiness::default();
     let starting = readiness.pending("starting");
-    Ok(Bound { config, listener, admin, proxy, tls, metrics, readiness, starting, credentials, log_writer })
+    Ok(Bound { config, listener, admin, proxy, tls, metrics, readiness, starting, keyring, log_writer })
 }
 
 fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -130,24 +130,12 @@ impl Bound {
         reread: Reread,
         files: Vec<PathBuf>,
     ) {
-        let Self {
-            config,
-            listener,
-            admin,
-            proxy,
-            tls,
-            metrics,
-            readiness,
-            starting,
-            credentials,
-            log_writer,
-        } = self;
+        let Self { config, listener, admin, proxy, tls, metrics, readiness, starting, keyring, log_writer } =
+            self;
         let (admin_stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let admin = Accepting::new(admin, ADMIN_CONNECTIONS);
         let admin = tokio::spawn(admin::serve(admin, metrics.clone(), readiness.clone(), admin_stop.clone()));
-        let source = Source::new(config.credentials.clone(), &config.upstream.region);
-        let refresher = credentials.keep_fresh(source, metrics.clone(), readiness.clone());
-        let refresher = tokio::spawn(refresher);
+        let refresher = tokio::spawn(keyring.keep_fresh(config.clone(), readiness.clone()));
         let reloader = Reloader {
             config: config.clone(),
             proxy: proxy.clone(),

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
-use crate::config::{Config, Problems};
+use crate::config::{self, Config, Problems};
 use crate::process::{Signal, Signals};
 use crate::telemetry::{LogFormat, start_log};
 
@@ -72,8 +72,7 @@ pub fn main() -> ExitCode {
 
 /// The variables that matter to a configuration; others may hold secrets and are not even looked at.
 fn environment() -> Vec<(String, String)> {
-    let known =
-        |name: &str| name.starts_with("S3PROXY_") || matches!(name, "AWS_REGION" | "AWS_DEFAULT_REGION");
+    let known = |name: &str| name.starts_with("S3PROXY_") || config::INHERITED.contains(&name);
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| known(name))

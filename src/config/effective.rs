@@ -4,11 +4,11 @@ use std::fmt;
 
 use bytesize::ByteSize;
 
-use super::{Addressing, Config, Credentials, MinTlsVersion};
+use super::{Addressing, Config, MinTlsVersion};
 use crate::policy::{Effect, Grant};
 
 /// Text as a YAML scalar; JSON's notation is valid YAML whatever the text.
-fn quoted(text: impl fmt::Display) -> String {
+pub(super) fn quoted(text: impl fmt::Display) -> String {
     serde_json::Value::String(text.to_string()).to_string()
 }
 
@@ -46,14 +46,7 @@ impl fmt::Display for Config {
         }
         let plaintext = upstream.endpoint.scheme() == Some(&http::uri::Scheme::HTTP);
         writeln!(f, "  allow_plaintext: {plaintext}")?;
-        match &self.credentials {
-            Credentials::Environment => writeln!(f, "credentials:\n  source: environment")?,
-            Credentials::DefaultChain => writeln!(f, "credentials:\n  source: default_chain")?,
-            Credentials::StaticFile { file, profile } => {
-                writeln!(f, "credentials:\n  source: static_file\n  file: {}", quoted(file.display()))?;
-                writeln!(f, "  profile: {}", quoted(profile))?;
-            }
-        }
+        write!(f, "{}", self.credentials)?;
         grants(f, self.policy.grants())?;
         let limits = &self.limits;
         writeln!(f, "limits:\n  max_connections: {}", limits.max_connections)?;
@@ -86,6 +79,9 @@ fn grants(f: &mut fmt::Formatter<'_>, grants: &[Grant]) -> fmt::Result {
             writeln!(f, "    prefixes: {}", list(prefixes))?;
         }
         writeln!(f, "    actions: {}", list(&grant.actions))?;
+        if let Some(role) = &grant.role {
+            writeln!(f, "    role_arn: {}", quoted(role))?;
+        }
     }
     Ok(())
 }

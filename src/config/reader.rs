@@ -113,6 +113,11 @@ impl<'a> Section<'a> {
         self.entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
+    /// Whether a key is there, whatever it says.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| name == key)
+    }
+
     /// Reports a problem with the value of a key.
     pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
         let node = self.entries.iter().find(|(name, _)| name == key).map(|(_, node)| node);

@@ -36,6 +36,10 @@ impl Client {
         Self { identity, label, entitled: ArcSwap::from_pointee((policy, entitlements)) }
     }
 
+    pub(super) fn identity(&self) -> &ClientIdentity {
+        &self.identity
+    }
+
     /// As logs name it.
     pub(super) fn label(&self) -> &Arc<str> {
         &self.label

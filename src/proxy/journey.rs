@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -16,10 +16,10 @@ use super::record::{Record, Sinks};
 use super::respond::{self, Context};
 use super::{inbound, rewrite};
 use crate::config::Config;
-use crate::credentials::CredentialStore;
+use crate::credentials::{Keyring, Unsignable};
 use crate::policy::{Denial, Permitted, Policy};
 use crate::s3::{Classified, Domains, ErrorCode, Refusal, classify};
-use crate::sigv4::{Payload, Recode, Signer};
+use crate::sigv4::{Payload, Recode, Signer, SigningCredentials};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::{Endpoint, TrustError, Upstream, UpstreamError};
 
@@ -29,7 +29,7 @@ pub struct Proxy {
     policy: ArcSwap<Policy>,
     endpoint: Endpoint,
     signer: Signer,
-    credentials: CredentialStore,
+    keyring: Keyring,
     upstream: Upstream<UpstreamBody>,
     gathering: Gathering,
     max_object_size: u64,
@@ -40,7 +40,7 @@ impl Proxy {
     /// Of the configuration.
     pub fn new(
         config: &Config,
-        credentials: CredentialStore,
+        keyring: Keyring,
         log: AccessLog,
         metrics: Metrics,
     ) -> Result<Self, TrustError> {
@@ -49,7 +49,7 @@ impl Proxy {
             policy: ArcSwap::from_pointee(config.policy.clone()),
             endpoint: Endpoint::new(&config.upstream),
             signer: Signer::new(&config.upstream.region),
-            credentials,
+            keyring,
             upstream: Upstream::new(&config.upstream, &config.limits)?,
             gathering: Gathering::default(),
             max_object_size: config.limits.max_object_size,
@@ -95,9 +95,15 @@ impl Proxy {
         record.granted(permitted.grant());
         self.check_size(&payload)?;
         let upstream = rewrite::head(&head, &permitted, &payload, &self.endpoint)?; // as S3 should see it
-        let outgoing = self.sign(upstream, payload, received, record)?; // with the proxy's credentials
+        let credentials =
+            self.keyring.credentials(client.identity(), client.label(), permitted.acting()).await;
+        let credentials = credentials.map_err(unsigned)?; // with the proxy's credentials, or the client's session
+        let outgoing = self.sign(upstream, payload, received, &credentials, record)?;
         record.sent();
+        let asked = SystemTime::now();
         let response = self.upstream.send(outgoing.request, outgoing.again).await;
+        let date = response.as_ref().ok().and_then(|response| response.headers().get(header::DATE));
+        self.keyring.clock().observe("S3", asked, date);
         let fault = |error| outgoing.fault.refusal().unwrap_or_else(|| self.unreachable(&error));
         let answer = answer::examine(response.map_err(fault)?).await;
         answer.inspect_err(|_| self.sinks.metrics.upstream_errors.with_label_values(&["refused"]).inc())
@@ -150,17 +156,12 @@ impl Proxy {
         mut head: Request<()>,
         payload: Payload,
         received: Received,
+        credentials: &SigningCredentials,
         record: &Record,
     ) -> Result<Outgoing, Refusal> {
         // As late as possible: S3 refuses a signature that is fifteen minutes old.
-        let now = SystemTime::now();
-        let credentials = self.credentials.current(now).map_err(|_| {
-            Refusal::new(
-                ErrorCode::ServiceUnavailable,
-                "The proxy has no valid credentials at the moment. Please retry.",
-            )
-        })?;
-        let signer = self.signer.sign(&mut head, &payload.mode, &credentials, now).map_err(|error| {
+        let now = self.keyring.clock().now();
+        let signer = self.signer.sign(&mut head, &payload.mode, credentials, now).map_err(|error| {
             tracing::error!(%error, "a request cannot be signed");
             Refusal::new(ErrorCode::InternalError, "The request could not be signed.")
         })?;
@@ -196,6 +197,24 @@ impl Proxy {
 fn deny(denial: &Denial, record: &mut Record) -> Refusal {
     record.denied_by(denial.denied_by.clone());
     denial.to_refusal()
+}
+
+fn unsigned(why: Unsignable) -> Refusal {
+    let (code, message) = match why {
+        Unsignable::Unavailable => {
+            (ErrorCode::ServiceUnavailable, "The proxy has no valid credentials at the moment. Please retry.")
+        }
+        Unsignable::NoSession => (
+            ErrorCode::ServiceUnavailable,
+            "The proxy gets no session of its role for this identity. Ask the administrator of this proxy.",
+        ),
+        Unsignable::SeveralRoles(_) => (
+            ErrorCode::AccessDenied,
+            "Access Denied: the grants that allow this request act as different roles, and it carries one signature. Ask \
+             the administrator of this proxy for one grant that allows all of it.",
+        ),
+    };
+    Refusal::new(code, message)
 }
 
 /// A signed request.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningError, SigningParams,
     SigningSettings, UriPathNormalizationMode, sign,
@@ -35,6 +36,7 @@ pub enum SignError {
 /// Credentials to sign with, and the time until which they serve. `Debug` shows neither secret nor token.
 #[derive(Clone)]
 pub struct SigningCredentials {
+    credentials: Credentials,
     identity: Identity,
     access_key_id: String,
     expires: Option<SystemTime>,
@@ -51,6 +53,11 @@ impl SigningCredentials {
         self.expires.is_none_or(|expires| now < expires)
     }
 
+    /// For clients of other AWS services.
+    pub fn to_provider(&self) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(self.credentials.clone())
+    }
+
     /// The access key ID, which is no secret: CloudTrail and S3's logs show it.
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id
@@ -60,7 +67,12 @@ impl SigningCredentials {
 impl From<Credentials> for SigningCredentials {
     fn from(credentials: Credentials) -> Self {
         let access_key_id = credentials.access_key_id().to_owned();
-        Self { expires: credentials.expiry(), access_key_id, identity: credentials.into() }
+        Self {
+            expires: credentials.expiry(),
+            access_key_id,
+            identity: credentials.clone().into(),
+            credentials,
+        }
     }
 }
 

@@ -35,6 +35,12 @@ pub struct Metrics {
     pub credentials_expiry: Gauge,
     /// Loads of credentials by result.
     pub credential_loads: IntCounterVec,
+    /// Sessions of client identities that are held.
+    pub sessions: IntGauge,
+    /// Loads of such sessions by result.
+    pub session_loads: IntCounterVec,
+    /// How far AWS's clock is ahead of the local one, in seconds, where that is corrected; else 0.
+    pub clock_skew: Gauge,
     /// Reloads of mounted files by result.
     pub reloads: IntCounterVec,
 }
@@ -106,6 +112,16 @@ impl Metrics {
                 "s3proxy_credential_loads_total",
                 "Loads of credentials.",
                 &["result"],
+            )?,
+            sessions: count("s3proxy_sessions", "STS sessions of client identities.")?,
+            session_loads: counters(
+                "s3proxy_session_loads_total",
+                "Loads of sessions of client identities.",
+                &["result"],
+            )?,
+            clock_skew: gauge(
+                "s3proxy_clock_skew_seconds",
+                "How far AWS's clock is ahead, where signatures correct it; else 0.",
             )?,
             reloads: counters(
                 "s3proxy_reloads_total",

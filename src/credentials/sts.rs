@@ -1,0 +1,201 @@
+//! STS: sessions for tokens and for other sessions, and whose credentials some are. Asked once a call; whoever calls
+//! decides when to ask again.
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_sts::config::retry::RetryConfig;
+use aws_sdk_sts::config::timeout::TimeoutConfig;
+use aws_sdk_sts::config::{Builder, ConfigBag, IdentityCache, Intercept, RuntimeComponents};
+use aws_sdk_sts::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::types::Tag;
+use http::HeaderValue;
+
+use super::clock::Clock;
+use super::error::{LoadError, chain, presentable};
+use crate::config;
+use crate::policy::{RoleArn, SessionPolicy};
+use crate::sigv4::SigningCredentials;
+
+const WHO: &str = "STS";
+/// From the first look-up to the last byte: STS answers within a second.
+const TIMEOUT: Duration = Duration::from_secs(15);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The regional endpoint, or the configured one.
+#[derive(Debug, Clone)]
+pub(super) struct Sts {
+    client: Client,
+    clock: Clock,
+}
+
+/// What a session is to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) role: &'a RoleArn,
+    pub(super) name: &'a str,
+    pub(super) policy: Option<&'a SessionPolicy>,
+}
+
+/// What AssumeRole can be told of the client beside the session's name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Attribution {
+    pub(super) source_identity: Option<String>,
+    pub(super) tags: Vec<(&'static str, String)>,
+}
+
+impl Sts {
+    pub(super) fn new(config: &config::Config, clock: Clock) -> Self {
+        let host = config.upstream.endpoint.host().unwrap_or_default();
+        let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).connect_timeout(CONNECT_TIMEOUT);
+        let mut builder = Builder::new()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(config.upstream.region.clone()))
+            // Whoever has to reach S3 by these has to reach STS by them too.
+            .use_fips(host.starts_with("s3-fips."))
+            .use_dual_stack(host.contains(".dualstack."))
+            .time_source(clock.clone())
+            .retry_config(RetryConfig::disabled())
+            // Credentials are given with each call; the SDK would keep every one of them.
+            .identity_cache(IdentityCache::no_cache())
+            .timeout_config(timeouts.build());
+        if let Some(endpoint) = &config.credentials.sts_endpoint {
+            builder = builder.endpoint_url(endpoint.to_string());
+        }
+        Self { client: Client::from_conf(builder.build()), clock }
+    }
+
+    /// AssumeRoleWithWebIdentity, which the token alone authenticates.
+    pub(super) async fn assume_with_token(
+        &self,
+        wanted: Wanted<'_>,
+        token: &str,
+    ) -> Result<SigningCredentials, LoadError> {
+        let asked = self
+            .client
+            .assume_role_with_web_identity()
+            .role_arn(wanted.role.as_str())
+            .role_session_name(wanted.name)
+            .web_identity_token(token)
+            .set_policy(wanted.policy.map(ToString::to_string))
+            .customize()
+            .interceptor(self.witness());
+        let answer = asked.send().await.map_err(|error| failed(&error, token))?;
+        self.understand(answer.credentials)
+    }
+
+    /// AssumeRole, signed with credentials that may.
+    pub(super) async fn assume(
+        &self,
+        wanted: Wanted<'_>,
+        base: &SigningCredentials,
+        attribution: Attribution,
+    ) -> Result<SigningCredentials, LoadError> {
+        let tags: Option<Vec<Tag>> = attribution
+            .tags
+            .into_iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build().ok())
+            .collect();
+        let asked = self
+            .client
+            .assume_role()
+            .role_arn(wanted.role.as_str())
+            .role_session_name(wanted.name)
+            .set_policy(wanted.policy.map(ToString::to_string))
+            .set_source_identity(attribution.source_identity)
+            .set_tags(tags.filter(|tags| !tags.is_empty()))
+            .customize()
+            .interceptor(self.witness())
+            .config_override(Builder::new().credentials_provider(base.to_provider()));
+        let answer = asked.send().await.map_err(|error| failed(&error, ""))?;
+        self.understand(answer.credentials)
+    }
+
+    /// GetCallerIdentity: the ARN that credentials belong to.
+    pub(super) async fn caller(&self, credentials: &SigningCredentials) -> Result<String, LoadError> {
+        let asked = self
+            .client
+            .get_caller_identity()
+            .customize()
+            .interceptor(self.witness())
+            .config_override(Builder::new().credentials_provider(credentials.to_provider()));
+        let answer = asked.send().await.map_err(|error| failed(&error, ""))?;
+        answer.arn.ok_or(LoadError::Garbage { who: WHO, why: "the caller's ARN is not in it" })
+    }
+
+    fn witness(&self) -> Witness {
+        Witness { clock: self.clock.clone(), asked: SystemTime::now() }
+    }
+
+    fn understand(
+        &self,
+        given: Option<aws_sdk_sts::types::Credentials>,
+    ) -> Result<SigningCredentials, LoadError> {
+        let garbage = |why| LoadError::Garbage { who: WHO, why };
+        let given = given.ok_or(garbage("no credentials are in it"))?;
+        let expires =
+            SystemTime::try_from(given.expiration).map_err(|_| garbage("it has no time of expiry"))?;
+        if given.access_key_id.is_empty()
+            || given.secret_access_key.is_empty()
+            || given.session_token.is_empty()
+        {
+            return Err(garbage("the credentials in it are empty"));
+        }
+        if expires <= self.clock.now() {
+            return Err(garbage("the credentials in it have expired"));
+        }
+        let token = Some(given.session_token);
+        let given =
+            Credentials::new(given.access_key_id, given.secret_access_key, token, Some(expires), "sts");
+        Ok(given.into())
+    }
+}
+
+/// The SDK's errors show answers in part; only the code and the message of an understood one are passed on.
+fn failed<E: ProvideErrorMetadata>(error: &SdkError<E>, token: &str) -> LoadError {
+    match error {
+        SdkError::ServiceError(context) => match context.err().code() {
+            Some(code) => LoadError::Refused {
+                who: WHO,
+                code: presentable(code, token),
+                message: presentable(context.err().message().unwrap_or("without a message"), token),
+            },
+            None => LoadError::Garbage { who: WHO, why: "it is neither credentials nor an error of STS" },
+        },
+        SdkError::TimeoutError(_) => LoadError::TimedOut(TIMEOUT),
+        SdkError::DispatchFailure(failure) => LoadError::Unreachable {
+            who: WHO,
+            why: failure
+                .as_connector_error()
+                .map_or_else(String::new, |error| presentable(&chain(error), token)),
+        },
+        _ => LoadError::Garbage { who: WHO, why: "it cannot be read" },
+    }
+}
+
+/// Shows the clock the date of an answer, even of one that refuses.
+#[derive(Debug)]
+struct Witness {
+    clock: Clock,
+    asked: SystemTime,
+}
+
+impl Intercept for Witness {
+    fn name(&self) -> &'static str {
+        "Witness"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date").and_then(|date| HeaderValue::from_str(date).ok());
+        self.clock.observe(WHO, self.asked, date.as_ref());
+        Ok(())
+    }
+}
