@@ -8,6 +8,7 @@ mod harness;
 mod answers;
 mod cli;
 mod connections;
+mod credentials;
 mod damage;
 mod drain;
 mod expect;

@@ -50,6 +50,8 @@ pub(crate) struct Setup {
     pub(crate) more_tls: String,
     /// The credentials file; `None` for a file that is not there.
     pub(crate) credentials: Option<String>,
+    /// Entries of the section `credentials` in place of that file.
+    pub(crate) source: Option<String>,
 }
 
 impl Setup {
@@ -63,7 +65,14 @@ impl Setup {
             upstream_ca: TRUSTED.pem.clone(),
             more_tls: String::new(),
             credentials: Some(credentials(None)),
+            source: None,
         }
+    }
+
+    /// With another source of credentials; `{folder}` is the folder of its files.
+    pub(crate) fn source(mut self, entries: &str) -> Self {
+        self.source = Some(entries.replace("{folder}", &self.folder.path().display().to_string()));
+        self
     }
 
     /// With temporary credentials.
@@ -101,6 +110,8 @@ impl Setup {
     fn yaml(&self) -> String {
         let folder = self.folder.path().display();
         let Self { endpoint, addressing, grants, limits, more_tls, .. } = self;
+        let file = format!("source: static_file, file: \"{folder}/credentials\"");
+        let source = self.source.as_ref().unwrap_or(&file);
         format!(
             r#"listen: 127.0.0.1:0
 admin: 127.0.0.1:0
@@ -112,7 +123,7 @@ upstream:
   addressing: {addressing}
   ca: "{folder}/upstream.crt"
   allow_plaintext: true
-credentials: {{ source: static_file, file: "{folder}/credentials" }}
+credentials: {{ {source} }}
 grants: {grants}
 limits: {{ {limits} }}
 "#
