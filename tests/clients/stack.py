@@ -349,6 +349,7 @@ class Proxy:
         store: Store,
         *options: str,
         environment: Mapping[str, str] | None = None,
+        credentials: Mapping[str, Any] | None = None,
     ):
         directory.mkdir(parents=True, exist_ok=True)
         self.certificates = certificates
@@ -363,7 +364,7 @@ class Proxy:
                 "client_ca": certificates["ca.crt"],
             },
             "upstream": store.upstream(),
-            "credentials": {"source": "environment"},
+            "credentials": dict(credentials or {"source": "environment"}),
             "grants": self.GRANTS,
             "limits": {"drain_timeout": "2s"},
         }

@@ -24,4 +24,5 @@ mod refusals;
 mod reload;
 mod requests;
 mod revocation;
+mod sessions;
 mod withheld;

@@ -46,8 +46,10 @@ pub(crate) enum Says {
     Caller(&'static str),
     Error(u16, &'static str, String),
     Raw(u16, &'static str),
-    /// A session after a while.
+    /// A session when the test lets it through.
     Later(Arc<tokio::sync::Semaphore>),
+    /// A session after as long as STS takes.
+    After(Duration),
     Silence,
 }
 
@@ -161,14 +163,16 @@ async fn answer(state: &State, request: &Request<Bytes>) -> Response<Full<Bytes>
     let open = state.at_once.fetch_add(1, Ordering::SeqCst) + 1;
     state.most_at_once.fetch_max(open, Ordering::SeqCst);
     let says = behaviour(&asked);
-    if let Says::Later(gate) = &says {
-        gate.acquire().await.unwrap().forget();
+    match &says {
+        Says::Later(gate) => gate.acquire().await.unwrap().forget(),
+        Says::After(pause) => tokio::time::sleep(*pause).await,
+        _ => {}
     }
     state.at_once.fetch_sub(1, Ordering::SeqCst);
     let ahead = time::Duration::seconds(state.ahead.load(Ordering::Relaxed));
     let (status, body) = match says {
         Says::Session(lifetime) => (200, session(&asked, number, lifetime + ahead.unsigned_abs())),
-        Says::Later(_) => (200, session(&asked, number, HOUR)),
+        Says::Later(_) | Says::After(_) => (200, session(&asked, number, HOUR)),
         Says::Caller(arn) => (200, caller(arn)),
         Says::Error(status, code, message) => (
             status,
