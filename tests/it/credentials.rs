@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::harness::{
-    FakeAgent, FakeSts, HOUR, KEY_ID, Proxy, SECRET, Says, Seen, Setup, Upstream, answer, eventually,
+    Asked, FakeAgent, FakeSts, HOUR, KEY_ID, Proxy, SECRET, Says, Seen, Setup, Upstream, answer, eventually,
     plain_get, pod_credentials,
 };
 
@@ -132,19 +132,19 @@ async fn without_sts_at_a_refresh_the_last_good_ones_serve_until_they_expire() {
 #[tokio::test]
 async fn answers_that_are_no_credentials_are_told_apart_and_asked_again() {
     let upstream = Upstream::start().await;
-    let fails: &[(&str, fn() -> Says)] = &[
-        ("throttled", || Says::Error(400, "Throttling", "Rate exceeded".into())),
-        ("throttled", || Says::Error(503, "RequestLimitExceeded", String::new())),
-        ("refused", || Says::Error(403, "AccessDenied", "not authorized".into())),
-        ("refused", || Says::Error(400, "ExpiredTokenException", "Token expired".into())),
-        ("garbage", || Says::Raw(200, "<not xml")),
-        ("garbage", || Says::Raw(200, "")),
-        ("garbage", || Says::Raw(200, "<AssumeRoleWithWebIdentityResponse/>")),
-        ("garbage", || Says::Raw(502, "<html><body>Bad Gateway</body></html>")),
-        ("garbage", || Says::Session(Duration::ZERO)),
+    let fails = [
+        ("throttled", Says::Error(400, "Throttling", "Rate exceeded".into())),
+        ("throttled", Says::Error(503, "RequestLimitExceeded", String::new())),
+        ("refused", Says::Error(403, "AccessDenied", "not authorized".into())),
+        ("refused", Says::Error(400, "ExpiredTokenException", "Token expired".into())),
+        ("garbage", Says::Raw(200, "<not xml")),
+        ("garbage", Says::Raw(200, "")),
+        ("garbage", Says::Raw(200, "<AssumeRoleWithWebIdentityResponse/>")),
+        ("garbage", Says::Raw(502, "<html><body>Bad Gateway</body></html>")),
+        ("garbage", Says::Session(Duration::ZERO)),
     ];
     for (result, says) in fails {
-        let sts = FakeSts::scripted(move |_| says());
+        let sts = FakeSts::scripted(move |_| says.clone());
         let proxy = irsa(&upstream, &sts, "").start_unready();
         failed(&proxy, result).await;
         proxy.readiness(503).await;
@@ -197,7 +197,7 @@ async fn somebody_elses_credentials_are_not_used() {
     assert_eq!(status(&proxy, "admin").await, 200);
     let asked = sts.asked();
     assert_eq!(
-        asked.iter().map(|asked| asked.action()).collect::<Vec<_>>(),
+        asked.iter().map(Asked::action).collect::<Vec<_>>(),
         ["AssumeRoleWithWebIdentity", "GetCallerIdentity"]
     );
     assert_eq!(asked[1].security_token.as_deref(), Some("session/s3-access-proxy/1"));
@@ -344,7 +344,7 @@ async fn a_clock_that_differs_from_s3s_is_corrected_with_the_first_answer() {
 #[tokio::test]
 async fn nothing_secret_is_logged_and_no_other_source_is_tried() {
     let upstream = Upstream::start().await;
-    let echo = |asked: &crate::harness::Asked| {
+    let echo = |asked: &Asked| {
         let token = asked.field("WebIdentityToken").to_owned();
         Says::Error(400, "InvalidIdentityToken", format!("No OpenIDConnect provider for {token}"))
     };
