@@ -4,6 +4,7 @@
 mod agent;
 mod clock;
 mod error;
+mod keeper;
 mod keyring;
 mod sessions;
 mod source;

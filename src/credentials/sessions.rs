@@ -11,13 +11,12 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::clock::Clock;
-use super::error::{LoadError, chain};
-use super::store::{Backoff, CredentialStore, refresh_in};
-use super::sts::{Attribution, Sts, Wanted};
-use super::token;
+use super::keeper::Keeper;
+use super::store::CredentialStore;
+use super::sts::Sts;
 use crate::config::{CredentialSource, PerIdentity};
 use crate::identity::ClientIdentity;
-use crate::policy::{Persona, session_name, session_tags};
+use crate::policy::Persona;
 use crate::sigv4::SigningCredentials;
 use crate::telemetry::Metrics;
 
@@ -37,10 +36,10 @@ pub(super) struct Means {
 }
 
 #[derive(Debug)]
-struct Shared {
-    means: Means,
+pub(super) struct Shared {
+    pub(super) means: Means,
     /// Calls to STS at a time.
-    slots: Semaphore,
+    pub(super) slots: Semaphore,
     /// Counts uses, to tell which session rested longest.
     uses: AtomicU64,
     entries: Mutex<HashMap<Key, Arc<Entry>>>,
@@ -48,8 +47,8 @@ struct Shared {
 
 /// The same identity has another session when its grants change, or its other names bring it other grants.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    label: Arc<str>,
+pub(super) struct Key {
+    pub(super) label: Arc<str>,
     fingerprint: [u8; 32],
 }
 
@@ -146,7 +145,7 @@ impl Shared {
     }
 
     /// Removes an entry, unless another has taken its place.
-    fn forget(&self, key: &Key, entry: &Weak<Entry>) {
+    pub(super) fn forget(&self, key: &Key, entry: &Weak<Entry>) {
         let mut entries = self.lock();
         if entries.get(key).is_some_and(|held| std::ptr::eq(Arc::as_ptr(held), entry.as_ptr())) {
             entries.remove(key);
@@ -156,7 +155,7 @@ impl Shared {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// The first load, or the next attempt at it.
     Loading,
     /// There was a session; whether it still is valid, its expiry says.
@@ -167,12 +166,12 @@ enum State {
 
 /// One identity's session.
 #[derive(Debug)]
-struct Entry {
-    state: watch::Sender<State>,
-    credentials: ArcSwapOption<SigningCredentials>,
+pub(super) struct Entry {
+    pub(super) state: watch::Sender<State>,
+    pub(super) credentials: ArcSwapOption<SigningCredentials>,
     last_used: AtomicU64,
     /// Whether somebody asked since the last load.
-    used: AtomicBool,
+    pub(super) used: AtomicBool,
     wake: Arc<Notify>,
     task: OnceLock<AbortHandle>,
 }
@@ -191,7 +190,7 @@ impl Default for Entry {
 }
 
 impl Entry {
-    fn current(&self, clock: &Clock) -> Option<Arc<SigningCredentials>> {
+    pub(super) fn current(&self, clock: &Clock) -> Option<Arc<SigningCredentials>> {
         self.credentials.load_full().filter(|credentials| credentials.is_valid(clock.now()))
     }
 
@@ -215,119 +214,5 @@ impl Drop for Entry {
         if let Some(task) = self.task.get() {
             task.abort();
         }
-    }
-}
-
-/// Loads one session and renews it.
-struct Keeper {
-    shared: Arc<Shared>,
-    entry: Weak<Entry>,
-    wake: Arc<Notify>,
-    key: Key,
-    identity: ClientIdentity,
-    persona: Arc<Persona>,
-    /// Which of the persona's policies: a narrower one did not fit.
-    width: usize,
-}
-
-impl Keeper {
-    async fn run(mut self) {
-        let mut backoff = Backoff::default();
-        loop {
-            let Some(entry) = self.entry.upgrade() else { return };
-            entry.used.store(false, Ordering::Relaxed);
-            let pause = match self.load().await {
-                Ok(credentials) => {
-                    backoff = Backoff::default();
-                    let pause = credentials.expires().map(|at| refresh_in(at, self.shared.means.clock.now()));
-                    entry.credentials.store(Some(Arc::new(credentials)));
-                    entry.state.send_replace(State::Loaded);
-                    pause.unwrap_or(Duration::MAX)
-                }
-                Err(error) => self.failed(&entry, &error, &mut backoff),
-            };
-            drop(entry);
-            tokio::time::sleep(pause).await;
-            if !self.is_wanted().await {
-                return self.shared.forget(&self.key, &self.entry);
-            }
-        }
-    }
-
-    /// Whether somebody has asked since the last load, or does so before the credentials expire.
-    async fn is_wanted(&self) -> bool {
-        let Some(entry) = self.entry.upgrade() else { return false };
-        // Who waits for the first load has asked before it.
-        if entry.used.load(Ordering::Relaxed) || entry.state.receiver_count() > 0 {
-            return true;
-        }
-        let now = self.shared.means.clock.now();
-        let left =
-            entry.current(&self.shared.means.clock).and_then(|held| held.expires()?.duration_since(now).ok());
-        drop(entry);
-        let Some(left) = left else { return false };
-        // A permit may be left from a use that was seen; the flag decides.
-        let _ = tokio::time::timeout(left, async {
-            while !self.entry.upgrade().is_none_or(|entry| entry.used.load(Ordering::Relaxed)) {
-                self.wake.notified().await;
-            }
-        })
-        .await;
-        self.entry.upgrade().is_some_and(|entry| entry.used.load(Ordering::Relaxed))
-    }
-
-    fn failed(&self, entry: &Entry, error: &LoadError, backoff: &mut Backoff) -> Duration {
-        let pause = backoff.next();
-        tracing::error!(
-            identity = %self.key.label,
-            role = %self.persona.role(),
-            error = chain(error),
-            retry_in = ?pause,
-            "the session of an identity cannot be loaded"
-        );
-        if entry.current(&self.shared.means.clock).is_none() {
-            entry.state.send_replace(if error.lasts() { State::Refused } else { State::Loading });
-        }
-        pause
-    }
-
-    /// Asks for a session with the narrowest policy that fits.
-    async fn load(&mut self) -> Result<SigningCredentials, LoadError> {
-        let Ok(_slot) = self.shared.slots.acquire().await else { return Err(LoadError::Base) };
-        let loaded = loop {
-            let loaded = self.assume().await;
-            match &loaded {
-                Err(error) if error.is_about_policy() && self.width < self.persona.policies().len() => {
-                    tracing::warn!(
-                        identity = %self.key.label,
-                        error = chain(error),
-                        "the session policy is not taken; a wider one is tried"
-                    );
-                    self.width += 1;
-                }
-                _ => break loaded,
-            }
-        };
-        let label = loaded.as_ref().map_or_else(LoadError::label, |_| "ok");
-        self.shared.means.metrics.session_loads.with_label_values(&[label]).inc();
-        loaded
-    }
-
-    async fn assume(&self) -> Result<SigningCredentials, LoadError> {
-        let means = &self.shared.means;
-        // Also where a token is enough: what is not the expected role makes no sessions either.
-        let base = means.base.current(means.clock.now()).ok_or(LoadError::Base)?;
-        let policy = self.persona.policies().get(self.width).ok_or(LoadError::PolicyTooLarge)?;
-        let name = session_name(&self.identity);
-        let wanted = Wanted { role: self.persona.role(), name: &name, policy: Some(policy) };
-        if let CredentialSource::WebIdentity { token_file, .. } = &means.source {
-            let token = token::read(token_file).await?;
-            return means.sts.assume_with_token(wanted, &token).await;
-        }
-        let attribution = Attribution {
-            source_identity: means.settings.source_identity.then(|| name.clone()),
-            tags: if means.settings.session_tags { session_tags(&self.identity) } else { Vec::new() },
-        };
-        means.sts.assume(wanted, &base, attribution).await
     }
 }

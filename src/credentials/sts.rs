@@ -199,3 +199,71 @@ impl Intercept for Witness {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws_sdk_sts::config::interceptors::BeforeTransmitInterceptorContextRef;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::telemetry::Metrics;
+
+    /// Notes where a question would have gone, and lets it go nowhere.
+    #[derive(Debug, Clone, Default)]
+    struct Stop(Arc<Mutex<String>>);
+
+    impl Intercept for Stop {
+        fn name(&self) -> &'static str {
+            "Stop"
+        }
+
+        fn read_before_transmit(
+            &self,
+            context: &BeforeTransmitInterceptorContextRef<'_>,
+            _: &RuntimeComponents,
+            _: &mut ConfigBag,
+        ) -> Result<(), BoxError> {
+            context.request().uri().clone_into(&mut self.0.lock().unwrap());
+            Err("stopped".into())
+        }
+    }
+
+    async fn asked(upstream: &str, credentials: &str) -> String {
+        let text = format!(
+            "tls: {{ certificate: c, private_key: k, client_ca: a }}\nupstream: {{ {upstream} }}\n\
+             credentials: {{ source: environment, {credentials} }}\n"
+        );
+        let config = Config::parse(&text, &[]).unwrap();
+        let sts = Sts::new(&config, Clock::new(Metrics::new().unwrap()));
+        let stop = Stop::default();
+        let question = sts
+            .client
+            .assume_role_with_web_identity()
+            .role_arn("r")
+            .role_session_name("s")
+            .web_identity_token("t");
+        assert!(question.customize().interceptor(stop.clone()).send().await.is_err());
+        let uri = stop.0.lock().unwrap().clone();
+        uri
+    }
+
+    #[tokio::test]
+    async fn sts_is_asked_in_the_region_of_the_buckets() {
+        for (upstream, credentials, host) in [
+            ("region: eu-west-1", "", "https://sts.eu-west-1.amazonaws.com/"),
+            ("region: us-east-1", "", "https://sts.us-east-1.amazonaws.com/"),
+            ("region: cn-north-1", "", "https://sts.cn-north-1.amazonaws.com.cn/"),
+            ("region: us-east-2, fips: true", "", "https://sts-fips.us-east-2.amazonaws.com/"),
+            ("region: eu-west-1, dualstack: true", "", "https://sts.eu-west-1.api.aws/"),
+            (
+                "region: eu-west-1",
+                "sts_endpoint: 'https://vpce-1.sts.eu-west-1.vpce.amazonaws.com'",
+                "https://vpce-1.sts.eu-west-1.vpce.amazonaws.com/",
+            ),
+        ] {
+            assert_eq!(asked(upstream, credentials).await, host, "{upstream}");
+        }
+    }
+}

@@ -27,6 +27,8 @@ pub struct Entitlements {
     pub(super) allow: Arc<[Rule]>,
     pub(super) deny: Arc<[Rule]>,
     personas: Arc<Personas>,
+    /// Whether no grant names a role of its own, as is common.
+    one_role: bool,
 }
 
 /// A request that was allowed. Only [`Entitlements::authorize`] makes one, so nothing else can be forwarded.
@@ -79,7 +81,8 @@ impl Denial {
 impl Entitlements {
     pub(super) fn new(rules: Vec<Rule>) -> Self {
         let (deny, allow): (Vec<_>, Vec<_>) = rules.into_iter().partition(|rule| rule.effect == Effect::Deny);
-        Self { allow: allow.into(), deny: deny.into(), personas: Arc::default() }
+        let one_role = allow.iter().all(|rule| rule.role.is_none());
+        Self { allow: allow.into(), deny: deny.into(), personas: Arc::default(), one_role }
     }
 
     /// Whether no grant concerns the identity, so that every request will be refused.
@@ -114,15 +117,19 @@ impl Entitlements {
         Err(Denial { access: Access::in_bucket(Action::DeleteObject, bucket), denied_by: None })
     }
 
-    /// The first role whose grants alone allow every access.
     fn acting(&self, accesses: &[Access]) -> Acting {
+        let role = if self.one_role { Ok(None) } else { self.role(accesses) };
+        let (allow, deny, personas) = (self.allow.clone(), self.deny.clone(), self.personas.clone());
+        Acting { allow, deny, personas, role }
+    }
+
+    /// The first role whose grants alone allow every access.
+    fn role(&self, accesses: &[Access]) -> Result<Option<RoleArn>, SeveralRoles> {
         let covers = |role: &Option<RoleArn>, access: &Access| {
             self.allow.iter().any(|rule| rule.role == *role && rule.covers(access))
         };
         let able = |rule: &&Rule| accesses.iter().all(|access| covers(&rule.role, access));
-        let role = self.allow.iter().find(able).map(|rule| rule.role.clone()).ok_or(SeveralRoles);
-        let (allow, deny, personas) = (self.allow.clone(), self.deny.clone(), self.personas.clone());
-        Acting { allow, deny, personas, role }
+        self.allow.iter().find(able).map(|rule| rule.role.clone()).ok_or(SeveralRoles)
     }
 
     fn check(&self, access: &Access) -> Result<&Arc<str>, Denial> {

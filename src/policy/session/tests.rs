@@ -4,8 +4,9 @@ use iam_rs::{
     Arn, Context, ContextValue, Decision, IAMPolicy, IAMRequest, Principal, PrincipalId, evaluate_policy,
 };
 
+use super::document::LISTS_BY_PREFIX;
 use super::*;
-use crate::policy::{Entitlements, Grant, Policy};
+use crate::policy::{Effect, Entitlements, Grant, Policy};
 use crate::s3::{Access, Asked, Classified, Domains, Scope, classify};
 
 const BASE: &str = "arn:aws:iam::123456789012:role/s3-proxy";
@@ -253,10 +254,11 @@ fn many_prefixes_make_it_wider_and_many_buckets_too_long() {
     let prefixes =
         |count: usize| (0..count).map(|i| format!("team/folder-{i:03}/")).collect::<Vec<_>>().join(" ");
     let few = persona(&[&format!("allow; data; {}; s3:GetObject s3:ListBucket", prefixes(12))]);
-    assert!(few.policies()[0].as_str().contains("folder-011"), "a dozen prefixes fit");
+    assert!(few.policies()[0].as_str().contains("folder-011") && !few.is_widened(), "a dozen prefixes fit");
 
     let grants = format!("allow; data; {}; s3:GetObject s3:ListBucket", prefixes(60));
     let many = persona(&[&grants]);
+    assert!(many.is_widened());
     let narrowest = many.policies()[0].as_str();
     assert!(
         narrowest.len() <= MAX_POLICY && narrowest.contains("arn:aws:s3:::data/team/folder-0*"),
