@@ -46,6 +46,9 @@ pub(super) enum LoadError {
         /// What the system says.
         why: String,
     },
+    /// Nobody's certificate could be judged.
+    #[error("the system has no trusted root certificates; install them (ca-certificates)")]
+    NoRoots,
     /// A question without an answer.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
@@ -91,7 +94,7 @@ impl LoadError {
             Self::Refused { code, .. } if THROTTLED.contains(&&**code) => "throttled",
             Self::Refused { .. } => "refused",
             Self::Garbage { .. } => "garbage",
-            Self::Unreachable { .. } => "unreachable",
+            Self::Unreachable { .. } | Self::NoRoots => "unreachable",
             Self::TimedOut(_) => "timeout",
             Self::WrongRole { .. } => "wrong_role",
             Self::PolicyTooLarge => "policy_too_large",

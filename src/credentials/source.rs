@@ -13,7 +13,7 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_types::os_shim_internal::{Env, Fs};
 
 use super::error::LoadError;
-use super::sts::{Sts, Wanted};
+use super::sts::{Sts, Wanted, require_roots};
 use super::{agent, token};
 use crate::config::{Config, CredentialSource};
 use crate::policy::RolePattern;
@@ -100,13 +100,15 @@ impl Source {
         }
     }
 
-    async fn chain(&mut self) -> Result<&SharedCredentialsProvider, CredentialsError> {
+    async fn chain(&mut self) -> Result<&SharedCredentialsProvider, LoadError> {
         if self.chain.is_none() {
+            require_roots()?;
             let region = Region::new(self.region.clone());
             let config = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
             self.chain = config.credentials_provider();
         }
-        self.chain.as_ref().ok_or_else(|| CredentialsError::not_loaded("the default chain has no provider"))
+        let none = || CredentialsError::not_loaded("the default chain has no provider").into();
+        self.chain.as_ref().ok_or_else(none)
     }
 }
 

@@ -1,6 +1,7 @@
 //! STS: sessions for tokens and for other sessions, and whose credentials some are. Asked once a call; whoever calls
 //! decides when to ask again.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, Region};
@@ -28,7 +29,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The regional endpoint, or the configured one.
 #[derive(Debug, Clone)]
 pub(super) struct Sts {
-    client: Client,
+    config: aws_sdk_sts::Config,
+    /// Made when STS is asked first: many never are.
+    client: Arc<OnceLock<Client>>,
     clock: Clock,
 }
 
@@ -65,7 +68,14 @@ impl Sts {
         if let Some(endpoint) = &config.credentials.sts_endpoint {
             builder = builder.endpoint_url(endpoint.to_string());
         }
-        Self { client: Client::from_conf(builder.build()), clock }
+        Self { config: builder.build(), client: Arc::default(), clock }
+    }
+
+    fn client(&self) -> Result<&Client, LoadError> {
+        if self.client.get().is_none() {
+            require_roots()?;
+        }
+        Ok(self.client.get_or_init(|| Client::from_conf(self.config.clone())))
     }
 
     /// AssumeRoleWithWebIdentity, which the token alone authenticates.
@@ -75,7 +85,7 @@ impl Sts {
         token: &str,
     ) -> Result<SigningCredentials, LoadError> {
         let asked = self
-            .client
+            .client()?
             .assume_role_with_web_identity()
             .role_arn(wanted.role.as_str())
             .role_session_name(wanted.name)
@@ -100,7 +110,7 @@ impl Sts {
             .map(|(key, value)| Tag::builder().key(key).value(value).build().ok())
             .collect();
         let asked = self
-            .client
+            .client()?
             .assume_role()
             .role_arn(wanted.role.as_str())
             .role_session_name(wanted.name)
@@ -117,7 +127,7 @@ impl Sts {
     /// GetCallerIdentity: the ARN that credentials belong to.
     pub(super) async fn caller(&self, credentials: &SigningCredentials) -> Result<String, LoadError> {
         let asked = self
-            .client
+            .client()?
             .get_caller_identity()
             .customize()
             .interceptor(self.witness())
@@ -152,6 +162,14 @@ impl Sts {
             Credentials::new(given.access_key_id, given.secret_access_key, token, Some(expires), "sts");
         Ok(given.into())
     }
+}
+
+/// The SDK's client panics where the system trusts nobody.
+pub(super) fn require_roots() -> Result<(), LoadError> {
+    if rustls_native_certs::load_native_certs().certs.is_empty() {
+        return Err(LoadError::NoRoots);
+    }
+    Ok(())
 }
 
 /// The SDK's errors show answers in part; only the code and the message of an understood one are passed on.
@@ -202,7 +220,7 @@ impl Intercept for Witness {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use aws_sdk_sts::config::interceptors::BeforeTransmitInterceptorContextRef;
 
@@ -239,7 +257,8 @@ mod tests {
         let sts = Sts::new(&config, Clock::new(Metrics::new().unwrap()));
         let stop = Stop::default();
         let question = sts
-            .client
+            .client()
+            .unwrap()
             .assume_role_with_web_identity()
             .role_arn("r")
             .role_session_name("s")

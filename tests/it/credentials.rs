@@ -340,6 +340,31 @@ async fn a_clock_that_differs_from_s3s_is_corrected_with_the_first_answer() {
     assert!((-2410..-2390).contains(&ahead), "{ahead}");
 }
 
+#[test]
+fn a_system_that_trusts_nobody_is_an_error_and_not_a_panic() {
+    let setup = Setup::new("http://127.0.0.1:1").source(
+        "source: web_identity, role_arn: 'arn:aws:iam::123456789012:role/r', token_file: '{folder}/token'",
+    );
+    std::fs::write(setup.folder.path().join("token"), TOKEN).unwrap();
+    let (file, stderr) = (setup.write(), setup.folder.path().join("stderr"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_proxy"))
+        .args(["run", "--config", file.to_str().unwrap()])
+        .env_clear()
+        .envs([("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/nonexistent")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&stderr).unwrap())
+        .spawn()
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(eventually("the error in the log", async || {
+        std::fs::read_to_string(&stderr).unwrap().contains("no trusted root certificates").then_some(())
+    }));
+    assert!(child.try_wait().unwrap().is_none(), "it goes on");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 /// The real program, because what it logs is the question.
 #[tokio::test]
 async fn nothing_secret_is_logged_and_no_other_source_is_tried() {
