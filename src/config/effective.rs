@@ -4,11 +4,11 @@ use std::fmt;
 
 use bytesize::ByteSize;
 
-use super::{Addressing, Config, Credentials, MinTlsVersion};
+use super::{Addressing, Config, Credentials, MinTlsVersion, guardrails};
 use crate::policy::{Effect, Grant};
 
 /// Text as a YAML scalar; JSON's notation is valid YAML whatever the text.
-fn quoted(text: impl fmt::Display) -> String {
+pub(super) fn quoted(text: impl fmt::Display) -> String {
     serde_json::Value::String(text.to_string()).to_string()
 }
 
@@ -55,6 +55,7 @@ impl fmt::Display for Config {
             }
         }
         grants(f, self.policy.grants())?;
+        guardrails::show(f, self.policy.guardrails())?;
         let limits = &self.limits;
         writeln!(f, "limits:\n  max_connections: {}", limits.max_connections)?;
         for (name, span) in [

@@ -7,6 +7,7 @@
 mod document;
 mod effective;
 mod grants;
+mod guardrails;
 mod reader;
 mod sections;
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::decide::{Entitlements, Rule};
+use super::guardrails::Guardrails;
 use super::pattern::{ActionPattern, BucketPattern, IdentityPattern};
 use super::template::PrefixTemplate;
 use crate::identity::ClientIdentity;
-use crate::s3::{Action, ActionSet};
+use crate::s3::{ActionSet, Resource};
 
 /// Whether a grant gives or takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +35,28 @@ pub struct Grant {
     pub actions: Vec<ActionPattern>,
 }
 
-/// All grants. Nothing granted is refused.
+/// All grants and the guardrails before them. Nothing granted is refused.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     grants: Vec<Grant>,
+    guardrails: Guardrails,
 }
 
 impl Policy {
     /// Takes the grants; their order does not matter.
     pub fn new(grants: Vec<Grant>) -> Self {
-        Self { grants }
+        Self { grants, guardrails: Guardrails::default() }
+    }
+
+    /// The same grants behind other guardrails.
+    #[must_use]
+    pub fn behind(self, guardrails: Guardrails) -> Self {
+        Self { guardrails, ..self }
+    }
+
+    /// What nobody may do.
+    pub fn guardrails(&self) -> &Guardrails {
+        &self.guardrails
     }
 
     /// The grants, in the order of the configuration.
@@ -77,32 +90,26 @@ fn rule(grant: &Grant, identity: &ClientIdentity) -> Option<Rule> {
         effect: grant.effect,
         buckets: grant.buckets.clone(),
         prefixes,
-        actions: grant.actions.iter().fold(ActionSet::default(), |set, pattern| set.union(pattern.set())),
+        actions: grant.action_set(),
     })
 }
 
 impl Grant {
-    /// Exact actions that this grant can never give, because its prefixes confine it to keys and lists.
-    pub fn idle_actions(&self) -> impl Iterator<Item = &ActionPattern> {
-        let confined = self.prefixes.is_some();
-        let on_keys = |action: Action| {
-            let name = action.as_str();
-            name.contains("Object") && !name.contains("Bucket")
-                || matches!(
-                    action,
-                    Action::AbortMultipartUpload
-                        | Action::BypassGovernanceRetention
-                        | Action::ListMultipartUploadParts
-                        | Action::ListBucket
-                        | Action::ListBucketVersions
-                        | Action::ListBucketMultipartUploads
-                        | Action::InitiateReplication
-                        | Action::ReplicateDelete
-                        | Action::ReplicateTags
-                )
-        };
-        self.actions
-            .iter()
-            .filter(move |p| confined && Action::ALL.iter().all(|&a| !p.set().contains(a) || !on_keys(a)))
+    /// The actions of all patterns.
+    pub fn action_set(&self) -> ActionSet {
+        self.actions.iter().fold(ActionSet::default(), |set, pattern| set.union(pattern.set()))
     }
+
+    /// The actions that the grant's prefixes leave: those on keys and on lists of keys.
+    pub fn effective_actions(&self) -> ActionSet {
+        let set = self.action_set();
+        if self.prefixes.is_none() { set } else { set.intersection(on_keys()) }
+    }
+}
+
+/// Actions on objects, and on the lists that have a prefix.
+pub(super) fn on_keys() -> ActionSet {
+    use crate::s3::Action::{ListBucket, ListBucketMultipartUploads, ListBucketVersions};
+    let lists = ActionSet::of(&[ListBucket, ListBucketMultipartUploads, ListBucketVersions]);
+    ActionSet::filter(|action| action.resource() == Resource::Object).union(lists)
 }

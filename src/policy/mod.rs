@@ -5,11 +5,19 @@
 //! concerns one identity, so that a request is checked against a handful of rules however many grants there are.
 
 mod decide;
+mod encryption;
 mod grant;
+mod guardrails;
+mod object_lock;
 mod pattern;
+mod review;
 mod template;
 
-pub use decide::{Denial, Entitlements, Permitted};
+pub use decide::{Denial, Entitlements, Judgement, Permitted};
+pub use encryption::{Algorithm, Encryption, RequiredEncryption};
 pub use grant::{Effect, Grant, Policy};
+pub use guardrails::{Additions, Breach, Guardrail, Guardrails, Stance};
+pub use object_lock::{ObjectLock, RequiredRetention};
 pub use pattern::{ActionPattern, BucketPattern, IdentityPattern, PatternError};
+pub use review::review;
 pub use template::{PrefixTemplate, TemplateError};

@@ -33,6 +33,10 @@ const GRANTS: &str = r#"
     buckets: [reports]
     prefixes: ["daily/"]
     actions: [s3:GetObject, s3:PutObject, s3:DeleteObject, "s3:List*", s3:AbortMultipartUpload]
+  - name: lister
+    identities: ["spiffe://cluster.local/ns/reports/sa/lister"]
+    buckets: [reports]
+    actions: [s3:ListAllMyBuckets]
 "#;
 
 /// What a proxy is started with.
@@ -50,6 +54,8 @@ pub(crate) struct Setup {
     pub(crate) more_tls: String,
     /// The credentials file; `None` for a file that is not there.
     pub(crate) credentials: Option<String>,
+    /// Further sections.
+    pub(crate) more: String,
 }
 
 impl Setup {
@@ -63,6 +69,7 @@ impl Setup {
             upstream_ca: TRUSTED.pem.clone(),
             more_tls: String::new(),
             credentials: Some(credentials(None)),
+            more: String::new(),
         }
     }
 
@@ -100,7 +107,7 @@ impl Setup {
     /// The configuration.
     fn yaml(&self) -> String {
         let folder = self.folder.path().display();
-        let Self { endpoint, addressing, grants, limits, more_tls, .. } = self;
+        let Self { endpoint, addressing, grants, limits, more_tls, more, .. } = self;
         format!(
             r#"listen: 127.0.0.1:0
 admin: 127.0.0.1:0
@@ -115,7 +122,7 @@ upstream:
 credentials: {{ source: static_file, file: "{folder}/credentials" }}
 grants: {grants}
 limits: {{ {limits} }}
-"#
+{more}"#
         )
     }
 
