@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytesize::ByteSize;
 
-use super::{Addressing, Config, MinTlsVersion};
+use super::{Addressing, Config, MinTlsVersion, guardrails};
 use crate::policy::{Effect, Grant};
 
 /// Text as a YAML scalar; JSON's notation is valid YAML whatever the text.
@@ -48,6 +48,7 @@ impl fmt::Display for Config {
         writeln!(f, "  allow_plaintext: {plaintext}")?;
         write!(f, "{}", self.credentials)?;
         grants(f, self.policy.grants())?;
+        guardrails::show(f, self.policy.guardrails())?;
         let limits = &self.limits;
         writeln!(f, "limits:\n  max_connections: {}", limits.max_connections)?;
         for (name, span) in [

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::reader::Section;
 use crate::policy::{Effect, Grant, Policy};
 
-pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Policy {
+pub(super) fn read(root: &Section<'_>) -> Policy {
     let mut grants: Vec<Grant> = Vec::new();
     for section in root.sections("grants") {
         let grant = grant(&section);
@@ -14,12 +14,8 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Policy {
             if grants.iter().any(|other| other.name == grant.name) {
                 section.problem("name", format!("another grant has the name '{}' too", grant.name));
             }
-            warn(&grant, warnings);
             grants.push(grant);
         }
-    }
-    if !grants.iter().any(|grant| grant.effect == Effect::Allow) {
-        warnings.push("grants: nothing is granted, so every request will be refused".to_owned());
     }
     Policy::new(grants)
 }
@@ -61,30 +57,6 @@ fn filled<T: FromStr<Err: fmt::Display>>(
         section.problem(key, format!("missing: {what}"));
     }
     list
-}
-
-fn warn(grant: &Grant, warnings: &mut Vec<String>) {
-    for prefix in grant.prefixes.iter().flatten().filter(|prefix| prefix.has_open_end()) {
-        warnings.push(format!(
-            "grant '{}': the prefix '{prefix}' goes on behind a variable without a '/', so one identity's value may \
-             be the start of another's",
-            grant.name
-        ));
-    }
-    let varies = grant.prefixes.iter().flatten().any(|prefix| prefix.to_string().contains("${"));
-    if grant.effect == Effect::Deny && varies {
-        warnings.push(format!(
-            "grant '{}': it denies a prefix with a variable; for an identity without that variable it denies nothing",
-            grant.name
-        ));
-    }
-    for action in grant.idle_actions() {
-        warnings.push(format!(
-            "grant '{}': {action} acts on a whole bucket or account and never applies together with 'prefixes'; put \
-             it in a grant of its own",
-            grant.name
-        ));
-    }
 }
 
 /// A grant's name: printable and short, because every log line carries it.

@@ -8,6 +8,7 @@ mod credentials;
 mod document;
 mod effective;
 mod grants;
+mod guardrails;
 mod reader;
 mod sections;
 

@@ -194,6 +194,11 @@ impl<'a> Section<'a> {
         Section::of(self.path_of(key), self.entry(key), self.notebook)
     }
 
+    /// Whether nothing is said here.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// A list of mappings; empty when it is not there.
     pub(super) fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
         let items = self.items(key).unwrap_or_default().iter().enumerate();

@@ -10,7 +10,10 @@ use bytesize::ByteSize;
 use http::Uri;
 
 use super::reader::{Notebook, Problems, Section};
-use super::{Addressing, Config, Limits, MinTlsVersion, Tls, Upstream, credentials, document, grants};
+use super::{
+    Addressing, Config, Limits, MinTlsVersion, Tls, Upstream, credentials, document, grants, guardrails,
+};
+use crate::policy::review;
 
 pub(super) fn read(text: &str, environment: &[(String, String)]) -> Result<Config, Problems> {
     let root = document::read(text, environment).map_err(Problems::all)?;
@@ -35,7 +38,9 @@ fn config(
     let tls = tls(&root.section("tls"));
     let upstream = upstream(&root.section("upstream"), environment, warnings);
     let credentials = credentials::read(&root.section("credentials"), environment);
-    let policy = grants::read(root, warnings);
+    let guardrails = guardrails::read(&root.section("guardrails"));
+    let policy = grants::read(root).behind(guardrails);
+    warnings.extend(review(&policy));
     if let Some(credentials) = &credentials {
         credentials::check_grants(root, credentials, &policy);
     }

@@ -264,8 +264,7 @@ mod tests {
             .role_session_name("s")
             .web_identity_token("t");
         assert!(question.customize().interceptor(stop.clone()).send().await.is_err());
-        let uri = stop.0.lock().unwrap().clone();
-        uri
+        stop.0.lock().unwrap().clone()
     }
 
     #[tokio::test]

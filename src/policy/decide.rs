@@ -6,7 +6,10 @@ use super::grant::Effect;
 use super::pattern::{ActionPattern, BucketPattern};
 use super::role::RoleArn;
 use super::session::{Acting, Personas, SeveralRoles};
-use crate::s3::{Access, Action, ActionSet, Asked, BucketName, ErrorCode, KeyPrefix, Refusal, Scope};
+use crate::s3::{
+    Access, Action, ActionSet, Asked, BucketName, ErrorCode, KeyPrefix, Necessity, Refusal, Scope, Target,
+    Unread,
+};
 
 /// One grant, narrowed to one identity.
 #[derive(Debug, Clone)]
@@ -16,7 +19,7 @@ pub(super) struct Rule {
     pub(super) buckets: Vec<BucketPattern>,
     pub(super) prefixes: Option<Vec<KeyPrefix>>,
     pub(super) actions: ActionSet,
-    /// The same, in the words of the configuration.
+    /// The same, in the words of the configuration, and what session policies have to admit besides.
     pub(super) actions_as_written: Vec<ActionPattern>,
     pub(super) role: Option<RoleArn>,
 }
@@ -95,7 +98,7 @@ impl Entitlements {
         let mut grant = None;
         for access in asked.accesses() {
             let allowed = self.check(access)?;
-            grant.get_or_insert(allowed);
+            grant = grant.or(allowed);
         }
         match grant.cloned() {
             Some(grant) => {
@@ -107,11 +110,21 @@ impl Entitlements {
         }
     }
 
-    /// Whether some delete in the bucket might be allowed: asked before the body of a DeleteObjects is read.
-    pub fn may_delete_in(&self, bucket: &BucketName) -> Result<(), Denial> {
-        let deletes = [Action::DeleteObject, Action::DeleteObjectVersion];
-        let might = |rule: &Rule| deletes.iter().any(|&a| rule.actions.contains(a)) && rule.names(bucket);
-        if self.allow.iter().any(might) {
+    /// Whether the request might be allowed, whatever its body says: asked before the body is read.
+    pub fn precheck(&self, unread: &Unread) -> Result<(), Denial> {
+        for access in unread.accesses() {
+            self.check(access)?;
+        }
+        match unread.target() {
+            Target::Bucket(bucket) if unread.accesses().is_empty() => self.may_delete_in(bucket),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether some delete in the bucket might be allowed.
+    fn may_delete_in(&self, bucket: &BucketName) -> Result<(), Denial> {
+        let deletes = ActionSet::of(&[Action::DeleteObject, Action::DeleteObjectVersion]);
+        if self.allow.iter().any(|rule| rule.actions.intersects(deletes) && rule.names(bucket)) {
             return Ok(());
         }
         Err(Denial { access: Access::in_bucket(Action::DeleteObject, bucket), denied_by: None })
@@ -128,27 +141,66 @@ impl Entitlements {
         let covers = |role: &Option<RoleArn>, access: &Access| {
             self.allow.iter().any(|rule| rule.role == *role && rule.covers(access))
         };
-        let able = |rule: &&Rule| accesses.iter().all(|access| covers(&rule.role, access));
+        // What S3 asks for only under circumstances needs no grant, and chooses no role.
+        let asked = |access: &&Access| access.necessity != Necessity::Possible;
+        let able = |rule: &&Rule| accesses.iter().filter(asked).all(|access| covers(&rule.role, access));
         self.allow.iter().find(able).map(|rule| rule.role.clone()).ok_or(SeveralRoles)
     }
 
-    fn check(&self, access: &Access) -> Result<&Arc<str>, Denial> {
-        let denial = |denied_by| Denial { access: access.clone(), denied_by };
+    /// Whether the identity may know of the bucket: something in it is granted, and its listing is not denied.
+    pub fn shows(&self, bucket: &BucketName) -> bool {
+        let hides = ActionSet::of(&[Action::ListAllMyBuckets, Action::ListBucket]);
+        let hidden =
+            |rule: &Rule| rule.prefixes.is_none() && rule.actions.intersects(hides) && rule.names(bucket);
+        self.allow.iter().any(|rule| rule.names(bucket)) && !self.deny.iter().any(hidden)
+    }
+
+    /// What the grants say of one access.
+    pub fn judge(&self, access: &Access) -> Judgement<'_> {
         if let Some(rule) = self.deny.iter().find(|rule| rule.touches(access)) {
-            return Err(denial(Some(rule.name.clone())));
+            return Judgement::Denied(&rule.name);
         }
-        self.allow.iter().find(|rule| rule.covers(access)).map(|rule| &rule.name).ok_or_else(|| denial(None))
+        match self.allow.iter().find(|rule| rule.covers(access)) {
+            Some(rule) => Judgement::Allowed(&rule.name),
+            None if access.necessity == Necessity::Possible => Judgement::Tolerated,
+            None => Judgement::NotGranted,
+        }
+    }
+
+    fn check(&self, access: &Access) -> Result<Option<&Arc<str>>, Denial> {
+        let denied_by = match self.judge(access) {
+            Judgement::Allowed(name) => return Ok(Some(name)),
+            Judgement::Tolerated => return Ok(None),
+            Judgement::Denied(name) => Some(name.clone()),
+            Judgement::NotGranted => None,
+        };
+        Err(Denial { access: access.clone(), denied_by })
     }
 }
 
+/// What the grants say of one access, and which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement<'a> {
+    /// A grant gives it.
+    Allowed(&'a Arc<str>),
+    /// A grant takes it, whatever else gives it.
+    Denied(&'a Arc<str>),
+    /// Nothing gives it.
+    NotGranted,
+    /// Nothing gives it, and S3 asks for it only under circumstances that the request does not tell.
+    Tolerated,
+}
+
 impl Rule {
-    fn names(&self, bucket: &BucketName) -> bool {
+    pub(super) fn names(&self, bucket: &BucketName) -> bool {
         self.buckets.iter().any(|pattern| pattern.matches(bucket))
     }
 
     /// As an allow: the access lies wholly within what the rule names.
     fn covers(&self, access: &Access) -> bool {
-        self.reaches(access, KeyPrefix::covers_prefix)
+        // The list of buckets shows only what is granted, so a grant of any bucket allows it.
+        let lists = access.scope == Scope::Service && self.prefixes.is_none();
+        lists && self.actions.contains(access.action) || self.reaches(access, KeyPrefix::covers_prefix)
     }
 
     /// As a deny: the access reaches into what the rule names. A list above a denied prefix would show its keys.
@@ -161,7 +213,7 @@ impl Rule {
         let prefixes = self.prefixes.as_deref();
         self.actions.contains(access.action)
             && match &access.scope {
-                // The account's list of buckets: only a rule for every bucket speaks of it.
+                // The account's list of buckets as a whole: only a rule for every bucket speaks of it.
                 Scope::Service => prefixes.is_none() && self.buckets.iter().any(BucketPattern::is_any),
                 Scope::Bucket(bucket) => prefixes.is_none() && self.names(bucket),
                 Scope::Prefix(bucket, listed) => {
@@ -254,10 +306,45 @@ mod tests {
     }
 
     #[test]
-    fn the_account_is_listed_only_with_a_grant_on_every_bucket() {
-        let mut every = grant("every", Effect::Allow, None, &["s3:ListAllMyBuckets"]);
-        assert!(decide(std::slice::from_ref(&every), "GET", "/").is_err());
-        every.buckets = vec!["*".parse().unwrap()];
-        assert!(decide(&[every], "GET", "/").is_ok());
+    fn the_account_is_listed_only_with_a_grant_for_it_and_shows_what_is_granted() {
+        let read = grant("read", Effect::Allow, None, &["s3:GetObject"]);
+        let list = grant("list", Effect::Allow, None, &["s3:ListAllMyBuckets"]);
+        let confined = grant("list", Effect::Allow, Some(&["a/"]), &["s3:ListAllMyBuckets"]);
+        assert!(decide(std::slice::from_ref(&read), "GET", "/").is_err());
+        assert!(decide(&[confined], "GET", "/").is_err());
+        assert!(decide(std::slice::from_ref(&list), "GET", "/").is_ok());
+
+        let mut other = read;
+        other.buckets = vec!["logs-*".parse().unwrap()];
+        let mut hidden = grant("hidden", Effect::Deny, None, &["s3:List*"]);
+        hidden.buckets = vec!["logs-secret".parse().unwrap()];
+        let id = "spiffe://td/w".parse().unwrap();
+        let entitlements = Policy::new(vec![list.clone(), other, hidden.clone()]).entitle(&id);
+        let shown = |name: &str| entitlements.shows(&name.parse().unwrap());
+        assert!(shown("data") && shown("logs-a"));
+        assert!(!shown("logs-secret") && !shown("other"));
+        hidden.buckets = vec!["*".parse().unwrap()];
+        assert_eq!(decide(&[list, hidden], "GET", "/"), Err(Some("hidden".into())));
+    }
+
+    #[test]
+    fn what_a_copy_may_carry_along_must_not_be_denied() {
+        let copy = |grants: &[Grant], directive: Option<&str>| {
+            let mut request =
+                http::Request::put("/data/k").header("host", "h").header("x-amz-copy-source", "data/s");
+            if let Some(directive) = directive {
+                request = request.header("x-amz-tagging-directive", directive);
+            }
+            let mut head = request.body(()).unwrap().into_parts().0;
+            let Classified::Whole(asked) = classify(&mut head, &Domains::default()).unwrap() else {
+                panic!()
+            };
+            Policy::new(grants.to_vec()).entitle(&"spiffe://td/w".parse().unwrap()).authorize(asked).is_ok()
+        };
+        let mut grants = vec![grant("rw", Effect::Allow, None, &["s3:GetObject", "s3:PutObject"])];
+        assert!(copy(&grants, None) && copy(&grants, Some("REPLACE")));
+        assert!(!copy(&grants, Some("COPY")), "who asks for the tags needs their actions");
+        grants.push(grant("no-tags", Effect::Deny, None, &["s3:GetObjectTagging"]));
+        assert!(!copy(&grants, None) && copy(&grants, Some("REPLACE")));
     }
 }

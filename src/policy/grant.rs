@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::decide::{Entitlements, Rule};
+use super::guardrails::Guardrails;
 use super::pattern::{ActionPattern, BucketPattern, IdentityPattern};
 use super::role::RoleArn;
 use super::session::{self, Width};
 use super::template::PrefixTemplate;
 use crate::identity::ClientIdentity;
-use crate::s3::{Action, ActionSet, KeyPrefix};
+use crate::s3::{Action, ActionSet, KeyPrefix, Resource};
 
 /// Whether a grant gives or takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,16 +40,28 @@ pub struct Grant {
     pub role: Option<RoleArn>,
 }
 
-/// All grants. Nothing granted is refused.
+/// All grants and the guardrails before them. Nothing granted is refused.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     grants: Vec<Grant>,
+    guardrails: Guardrails,
 }
 
 impl Policy {
     /// Takes the grants; their order does not matter.
     pub fn new(grants: Vec<Grant>) -> Self {
-        Self { grants }
+        Self { grants, guardrails: Guardrails::default() }
+    }
+
+    /// The same grants behind other guardrails.
+    #[must_use]
+    pub fn behind(self, guardrails: Guardrails) -> Self {
+        Self { guardrails, ..self }
+    }
+
+    /// What nobody may do.
+    pub fn guardrails(&self) -> &Guardrails {
+        &self.guardrails
     }
 
     /// The grants, in the order of the configuration.
@@ -59,9 +72,19 @@ impl Policy {
     /// What concerns one identity, with its variables filled in.
     pub fn entitle(&self, identity: &ClientIdentity) -> Entitlements {
         let concerns = |grant: &&Grant| grant.identities.iter().any(|pattern| pattern.matches(identity));
-        Entitlements::new(
-            self.grants.iter().filter(concerns).filter_map(|grant| rule(grant, identity)).collect(),
-        )
+        let mut rules: Vec<Rule> =
+            self.grants.iter().filter(concerns).filter_map(|grant| rule(grant, identity)).collect();
+        if self.guardrails.object_lock.adds_retention() {
+            rules.iter_mut().for_each(admit_retention);
+        }
+        Entitlements::new(rules)
+    }
+}
+
+/// For the session policy alone: where an object may be put, the proxy itself may add a retention to it.
+fn admit_retention(rule: &mut Rule) {
+    if rule.effect == Effect::Allow && rule.actions.contains(Action::PutObject) {
+        rule.actions_as_written.extend(Action::PutObjectRetention.as_str().parse::<ActionPattern>());
     }
 }
 
@@ -140,34 +163,28 @@ fn narrowed(grant: &Grant, prefixes: Option<Vec<KeyPrefix>>) -> Rule {
         effect: grant.effect,
         buckets: grant.buckets.clone(),
         prefixes,
-        actions: grant.actions.iter().fold(ActionSet::default(), |set, pattern| set.union(pattern.set())),
+        actions: grant.action_set(),
         actions_as_written: grant.actions.clone(),
         role: grant.role.clone(),
     }
 }
 
 impl Grant {
-    /// Exact actions that this grant can never give, because its prefixes confine it to keys and lists.
-    pub fn idle_actions(&self) -> impl Iterator<Item = &ActionPattern> {
-        let confined = self.prefixes.is_some();
-        let on_keys = |action: Action| {
-            let name = action.as_str();
-            name.contains("Object") && !name.contains("Bucket")
-                || matches!(
-                    action,
-                    Action::AbortMultipartUpload
-                        | Action::BypassGovernanceRetention
-                        | Action::ListMultipartUploadParts
-                        | Action::ListBucket
-                        | Action::ListBucketVersions
-                        | Action::ListBucketMultipartUploads
-                        | Action::InitiateReplication
-                        | Action::ReplicateDelete
-                        | Action::ReplicateTags
-                )
-        };
-        self.actions
-            .iter()
-            .filter(move |p| confined && Action::ALL.iter().all(|&a| !p.set().contains(a) || !on_keys(a)))
+    /// The actions of all patterns.
+    pub fn action_set(&self) -> ActionSet {
+        self.actions.iter().fold(ActionSet::default(), |set, pattern| set.union(pattern.set()))
     }
+
+    /// The actions that the grant's prefixes leave: those on keys and on lists of keys.
+    pub fn effective_actions(&self) -> ActionSet {
+        let set = self.action_set();
+        if self.prefixes.is_none() { set } else { set.intersection(on_keys()) }
+    }
+}
+
+/// Actions on objects, and on the lists that have a prefix.
+pub(super) fn on_keys() -> ActionSet {
+    use crate::s3::Action::{ListBucket, ListBucketMultipartUploads, ListBucketVersions};
+    let lists = ActionSet::of(&[ListBucket, ListBucketMultipartUploads, ListBucketVersions]);
+    ActionSet::filter(|action| action.resource() == Resource::Object).union(lists)
 }

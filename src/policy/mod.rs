@@ -6,16 +6,24 @@
 
 mod attribution;
 mod decide;
+mod encryption;
 mod grant;
+mod guardrails;
+mod object_lock;
 mod pattern;
+mod review;
 mod role;
 mod session;
 mod template;
 
 pub use attribution::{session_name, session_tags};
-pub use decide::{Denial, Entitlements, Permitted};
+pub use decide::{Denial, Entitlements, Judgement, Permitted};
+pub use encryption::{Algorithm, Encryption, RequiredEncryption};
 pub use grant::{Effect, Grant, Policy};
+pub use guardrails::{Additions, Breach, Guardrail, Guardrails, Stance};
+pub use object_lock::{ObjectLock, RequiredRetention};
 pub use pattern::{ActionPattern, BucketPattern, IdentityPattern, PatternError};
+pub use review::review;
 pub use role::{RoleArn, RoleError, RolePattern};
 pub use session::{Acting, Persona, SessionPolicy, SeveralRoles};
 pub use template::{PrefixTemplate, TemplateError};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::identity::ClientIdentity;
+use crate::identity::{ClientIdentity, SpiffeId};
 use crate::s3::{Action, ActionSet, BucketName};
 
 /// A pattern that cannot be what its author meant.
@@ -24,17 +24,39 @@ pub enum PatternError {
 }
 
 /// `*` matches a run without the separator, `**` any run. `None` as separator makes both alike.
-///
-/// Takes time in proportion to pattern times text, however many wildcards there are: a client picks the text.
 pub(super) fn glob(pattern: &[u8], text: &[u8], separator: Option<u8>) -> bool {
+    fits(pattern, text, |byte| Some(byte) == separator)
+}
+
+/// `*` in the text of a pattern that is compared with another one.
+const ANY_RUN: u8 = 1;
+/// `**` likewise.
+const ANY_RUN_AT_ALL: u8 = 2;
+
+/// Whether everything that `inner` matches is matched by `outer` too. May say no where it is so, never the reverse.
+fn covers(outer: &[u8], inner: &[u8], separator: Option<u8>) -> bool {
+    // A wildcard of the inner pattern becomes a byte that only a wildcard as wide can take.
+    let mut text = Vec::with_capacity(inner.len());
+    for run in inner.chunk_by(|a, b| *a == b'*' && *b == b'*') {
+        match run {
+            [b'*'] => text.push(ANY_RUN),
+            [b'*', ..] => text.push(ANY_RUN_AT_ALL),
+            other => text.extend(other),
+        }
+    }
+    fits(outer, &text, |byte| separator.is_some() && (Some(byte) == separator || byte == ANY_RUN_AT_ALL))
+}
+
+/// Takes time in proportion to pattern times text, however many wildcards there are: a client picks the text.
+fn fits(pattern: &[u8], text: &[u8], stops: impl Fn(u8) -> bool) -> bool {
     // reached[i]: the pattern so far matches the first i bytes of the text.
     let mut reached = vec![false; text.len() + 1];
     reached[0] = true;
     for run in pattern.chunk_by(|a, b| *a == b'*' && *b == b'*') {
         if run[0] == b'*' {
-            let stop = if run.len() == 1 { separator } else { None };
+            let narrow = run.len() == 1;
             for i in 1..reached.len() {
-                reached[i] |= reached[i - 1] && Some(text[i - 1]) != stop;
+                reached[i] |= reached[i - 1] && !(narrow && stops(text[i - 1]));
             }
         } else {
             for i in (1..reached.len()).rev() {
@@ -51,6 +73,16 @@ enum Form {
     Spiffe,
     Dns,
     CommonName,
+}
+
+impl Form {
+    fn separator(self) -> Option<u8> {
+        match self {
+            Self::Spiffe => Some(b'/'),
+            Self::Dns => Some(b'.'),
+            Self::CommonName => None,
+        }
+    }
 }
 
 /// Which clients a grant is for: `spiffe://…`, `dns:…` or `cn:…`, with `*` and `**`.
@@ -82,12 +114,19 @@ impl IdentityPattern {
     }
 
     fn fits(&self, text: &str) -> bool {
-        let separator = match self.form {
-            Form::Spiffe => Some(b'/'),
-            Form::Dns => Some(b'.'),
-            Form::CommonName => None,
-        };
-        glob(self.body.as_bytes(), text.as_bytes(), separator)
+        glob(self.body.as_bytes(), text.as_bytes(), self.form.separator())
+    }
+
+    /// Whether every identity that the other pattern matches is matched by this one; may miss some such pairs.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let (outer, inner) = (self.body.as_bytes(), other.body.as_bytes());
+        self.form == other.form && covers(outer, inner, self.form.separator())
+    }
+
+    /// The one SPIFFE ID that matches, where the pattern has no wildcard.
+    pub(super) fn literal_spiffe(&self) -> Option<SpiffeId> {
+        let literal = self.form == Form::Spiffe && !self.body.contains('*');
+        literal.then(|| self.body.parse().ok()).flatten()
     }
 }
 
@@ -150,6 +189,11 @@ impl BucketPattern {
     /// Whether the bucket's name matches.
     pub fn matches(&self, bucket: &BucketName) -> bool {
         glob(self.0.as_bytes(), bucket.as_str().as_bytes(), None)
+    }
+
+    /// Whether every bucket that the other pattern matches is matched by this one; may miss some such pairs.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        covers(self.0.as_bytes(), other.0.as_bytes(), None)
     }
 
     /// Whether every bucket matches.
@@ -237,6 +281,26 @@ mod tests {
         assert!(!matches("dns:*.example.com", "dns:a.b.example.com"));
         assert!(matches("dns:**.example.com", "dns:a.b.example.com"));
         assert!(matches("cn:legacy-*", "cn:legacy-a/b.c"));
+    }
+
+    #[test]
+    fn a_pattern_covers_what_is_narrower() {
+        let covers = |outer: &str, inner: &str| {
+            outer.parse::<IdentityPattern>().unwrap().covers(&inner.parse().unwrap())
+        };
+        assert!(covers("spiffe://td/**", "spiffe://td/ns/*/sa/x"));
+        assert!(covers("spiffe://td/ns/*/sa/*", "spiffe://td/ns/a/sa/*"));
+        assert!(covers("spiffe://td/a", "spiffe://td/a"));
+        assert!(covers("cn:*", "cn:a**b"));
+        for (outer, inner) in [
+            ("spiffe://td/*", "spiffe://td/**"),
+            ("spiffe://td/*", "spiffe://td/a/b"),
+            ("spiffe://td/ns/a/*", "spiffe://td/ns/*/b"),
+            ("spiffe://td/a*/*b", "spiffe://td/a**b"),
+            ("cn:*", "dns:a"),
+        ] {
+            assert!(!covers(outer, inner), "{outer} {inner}");
+        }
     }
 
     #[test]

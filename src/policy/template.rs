@@ -75,6 +75,28 @@ impl PrefixTemplate {
         Some(KeyPrefix::new(&prefix))
     }
 
+    /// Whether every prefix that the other template gives an identity lies below this one's.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let Some((last, before)) = self.pieces.split_last() else { return true };
+        let Some(theirs) = other.pieces.get(before.len()) else { return false };
+        other.pieces.starts_with(before)
+            && match (last, theirs) {
+                (Piece::Literal(outer), Piece::Literal(inner)) => inner.starts_with(outer.as_str()),
+                (outer, inner) => outer == inner,
+            }
+    }
+
+    /// Whether the template needs the Kubernetes form of a SPIFFE ID.
+    pub(super) fn needs_kubernetes(&self) -> bool {
+        let kubernetes = [Variable::Namespace, Variable::ServiceAccount].map(Piece::Variable);
+        self.pieces.iter().any(|piece| kubernetes.contains(piece))
+    }
+
+    /// Whether the template depends on the identity at all.
+    pub(super) fn varies(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Variable(_)))
+    }
+
     /// Whether a variable's value runs on into whatever the key says next: `home/${cn}` covers `home/ab` for `a`.
     pub fn has_open_end(&self) -> bool {
         self.pieces.iter().enumerate().any(|(i, piece)| match (piece, self.pieces.get(i + 1)) {
@@ -171,5 +193,15 @@ mod tests {
         assert_eq!(parse(""), TemplateError::Empty);
         assert!("home/${cn}".parse::<PrefixTemplate>().unwrap().has_open_end());
         assert!(!"home/${cn}/".parse::<PrefixTemplate>().unwrap().has_open_end());
+    }
+
+    #[test]
+    fn a_template_covers_what_lies_below_it() {
+        let covers = |outer: &str, inner: &str| {
+            outer.parse::<PrefixTemplate>().unwrap().covers(&inner.parse().unwrap())
+        };
+        assert!(covers("a/", "a/b/") && covers("a/${cn}/", "a/${cn}/b") && covers("a/", "a/${cn}/"));
+        assert!(!covers("a/b/", "a/") && !covers("a/${cn}/", "a/${dns}/") && !covers("a/$", "a/${cn}/"));
+        assert!(!covers("a/${cn}/", "a/"));
     }
 }

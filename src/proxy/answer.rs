@@ -1,6 +1,6 @@
-//! S3's answer, looked at for one thing: whether it speaks of the proxy's own credentials.
+//! S3's answer, looked at for two things: whether it speaks of the proxy's own credentials, and which buckets it lists.
 //!
-//! Such errors quote what they object to. `SignatureDoesNotMatch` shows the string and the canonical request, in which
+//! Errors about credentials quote what they object to. `SignatureDoesNotMatch` shows the string and the canonical request, in which
 //! the session token stands; `ExpiredToken` may repeat the token. The client could do nothing with them, would take
 //! them for its own, and must not see them. Every other answer passes untouched.
 
@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
-use crate::s3::{ErrorCode, Refusal};
+use crate::policy::Entitlements;
+use crate::s3::{ErrorCode, Refusal, retain_buckets};
 
 /// An answer that may be passed on.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Answer {
 
 #[derive(Debug)]
 pub(super) enum AnswerBody {
-    /// A short error, which was read.
+    /// What had to be read: a short error, a list of buckets.
     Whole(Bytes),
     /// As it comes.
     Stream(Incoming),
@@ -44,6 +45,31 @@ const ABOUT_CREDENTIALS: [&[u8]; 7] = [
 const MAX_ERROR: usize = 64 * 1024;
 /// For the document behind a head that has arrived already.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of a list of buckets: an account has 10,000 at most, of some 300 bytes each.
+const MAX_LISTING: usize = 8 * 1024 * 1024;
+
+/// Leaves of a list of buckets what the client may know of.
+pub(super) async fn narrow(answer: Answer, entitlements: &Entitlements) -> Result<Answer, Refusal> {
+    let Answer { mut head, body } = answer;
+    let AnswerBody::Stream(body) = body else { return Ok(Answer { head, body }) };
+    if head.status != StatusCode::OK {
+        return Ok(Answer { head, body: AnswerBody::Stream(body) });
+    }
+    let unusable =
+        || Refusal::new(ErrorCode::InternalError, "S3's list of buckets could not be read. Please retry.");
+    let whole = tokio::time::timeout(READ_TIMEOUT, Limited::new(body, MAX_LISTING).collect()).await;
+    let Ok(Ok(whole)) = whole else { return Err(unusable()) };
+    let shown = |name: &str| name.parse().is_ok_and(|bucket| entitlements.shows(&bucket));
+    let narrowed = std::str::from_utf8(&whole.to_bytes())
+        .ok()
+        .and_then(|xml| retain_buckets(xml, shown).ok())
+        .ok_or_else(unusable)?;
+    for stale in [header::CONTENT_LENGTH, header::ETAG, header::TRANSFER_ENCODING] {
+        head.headers.remove(stale);
+    }
+    Ok(Answer { head, body: AnswerBody::Whole(narrowed.into()) })
+}
 
 /// Withholds errors about the proxy's credentials.
 pub(super) async fn examine(response: Response<Incoming>) -> Result<Answer, Refusal> {

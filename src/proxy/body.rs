@@ -1,5 +1,5 @@
 //! Bodies on their way: the client's to S3, re-framed where need be, and S3's to the client. Nothing is gathered but
-//! the XML of a DeleteObjects.
+//! the XML of requests that say more in their body than in their head.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::record::Record;
-use crate::s3::{DELETE_OBJECTS_MAX_BODY, ErrorCode, Refusal};
+use crate::s3::{Document, ErrorCode, Refusal};
 use crate::sigv4::{ChunkSigner, FramingError, Payload, Recode, Reframer};
 
 /// Why the client's body could not be passed on, kept for the answer to the client.
@@ -192,7 +192,7 @@ pub(super) struct Gathered {
 
 /// Bodies at a time: 128 MiB at the very most.
 const GATHERED_AT_A_TIME: usize = 16;
-/// For the keys of one batch to arrive. They come in one piece, and while they do they hold a place.
+/// For one such body to arrive. They come in one piece, and while they do they hold a place.
 const GATHER_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Default for Gathering {
@@ -202,20 +202,27 @@ impl Default for Gathering {
 }
 
 impl Gathering {
-    /// Reads a DeleteObjects body whole.
-    pub(super) async fn gather(&self, incoming: Incoming, received: &AtomicU64) -> Result<Gathered, Refusal> {
-        let too_large =
-            || Refusal::new(ErrorCode::EntityTooLarge, "A batch of keys is at most 8 MiB of XML.");
+    /// Reads a body whole.
+    pub(super) async fn gather(
+        &self,
+        incoming: Incoming,
+        document: Document,
+        received: &AtomicU64,
+    ) -> Result<Gathered, Refusal> {
+        let most = document.max_bytes();
+        let too_large = || {
+            let message = format!("The XML of this request is at most {} KiB.", most / 1024);
+            Refusal::new(ErrorCode::EntityTooLarge, message)
+        };
         // Said before the first byte is asked for, where the length is declared.
-        if incoming.size_hint().lower() > DELETE_OBJECTS_MAX_BODY as u64 {
+        if incoming.size_hint().lower() > most as u64 {
             return Err(too_large());
         }
         let busy =
             |_| Refusal::new(ErrorCode::ServiceUnavailable, "The proxy is shutting down. Please retry.");
         let place = self.0.clone().acquire_owned().await.map_err(busy)?;
-        let body = Limited::new(incoming, DELETE_OBJECTS_MAX_BODY).collect();
-        let late =
-            |_| Refusal::new(ErrorCode::RequestTimeout, "The keys of the batch did not arrive in time.");
+        let body = Limited::new(incoming, most).collect();
+        let late = |_| Refusal::new(ErrorCode::RequestTimeout, "The body did not arrive in time.");
         let body = tokio::time::timeout(GATHER_TIMEOUT, body).await.map_err(late)?.map_err(|error| {
             if error.is::<http_body_util::LengthLimitError>() {
                 too_large()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use http::{Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -17,8 +17,8 @@ use super::respond::{self, Context};
 use super::{inbound, rewrite};
 use crate::config::Config;
 use crate::credentials::{Keyring, Unsignable};
-use crate::policy::{Denial, Permitted, Policy};
-use crate::s3::{Classified, Domains, ErrorCode, Refusal, classify};
+use crate::policy::{Breach, Denial, Entitlements, Policy};
+use crate::s3::{Asked, Classified, Domains, ErrorCode, Operation, Refusal, classify};
 use crate::sigv4::{Payload, Recode, Signer, SigningCredentials};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::{Endpoint, TrustError, Upstream, UpstreamError};
@@ -91,10 +91,16 @@ impl Proxy {
         let classified = classify(&mut head, &self.domains)?; // what is asked
         record.classified(&classified);
         let payload = Payload::plan(&head, incoming.size_hint().exact())?;
-        let (permitted, received) = self.permit(client, classified, incoming, &payload, record).await?; // may they
+        let policy = self.policy();
+        let entitlements = client.entitlements(&policy);
+        let (asked, received) = self.complete(classified, incoming, &payload, &entitlements, record).await?;
+        record.asked(&asked);
+        let additions =
+            stop(policy.guardrails().check(&asked, &head.headers, self.keyring.clock().now()), record)?;
+        let permitted = deny(entitlements.authorize(asked), record)?; // may they
         record.granted(permitted.grant());
-        self.check_size(&payload)?;
-        let upstream = rewrite::head(&head, &permitted, &payload, &self.endpoint)?; // as S3 should see it
+        self.check_size(&payload, &head.headers)?;
+        let upstream = rewrite::head(&head, &permitted, &payload, &additions, &self.endpoint)?; // as S3 should see it
         let credentials =
             self.keyring.credentials(client.identity(), client.label(), permitted.acting()).await;
         let credentials = credentials.map_err(unsigned)?; // with the proxy's credentials, or the client's session
@@ -106,41 +112,43 @@ impl Proxy {
         self.keyring.clock().observe("S3", asked, date);
         let fault = |error| outgoing.fault.refusal().unwrap_or_else(|| self.unreachable(&error));
         let answer = answer::examine(response.map_err(fault)?).await;
-        answer.inspect_err(|_| self.sinks.metrics.upstream_errors.with_label_values(&["refused"]).inc())
-    }
-
-    /// Authorizes the request; for a DeleteObjects that takes its body.
-    async fn permit(
-        &self,
-        client: &Client,
-        classified: Classified,
-        incoming: Incoming,
-        payload: &Payload,
-        record: &mut Record,
-    ) -> Result<(Permitted, Received), Refusal> {
-        let entitlements = client.entitlements(&self.policy());
-        match classified {
-            Classified::Whole(asked) => {
-                let permitted = entitlements.authorize(asked).map_err(|denial| deny(&denial, record))?;
-                Ok((permitted, Received::Nothing(incoming)))
-            }
-            Classified::Batch(batch) => {
-                // Before the body is read, and with it `100 Continue` sent: could anything be deleted here at all?
-                entitlements.may_delete_in(batch.bucket()).map_err(|denial| deny(&denial, record))?;
-                if payload.recode != Recode::Keep || payload.mode.is_streaming() {
-                    let message = "The keys of DeleteObjects cannot be sent in aws-chunked framing here.";
-                    return Err(Refusal::new(ErrorCode::NotImplemented, message));
-                }
-                let body = self.gathering.gather(incoming, &record.bytes_in()).await?;
-                let asked = batch.with_body(&body.bytes)?;
-                let permitted = entitlements.authorize(asked).map_err(|denial| deny(&denial, record))?;
-                Ok((permitted, Received::Whole(body)))
-            }
+        let answer = answer
+            .inspect_err(|_| self.sinks.metrics.upstream_errors.with_label_values(&["refused"]).inc())?;
+        match permitted.asked().operation() {
+            Operation::ListBuckets => answer::narrow(answer, &entitlements).await,
+            _ => Ok(answer),
         }
     }
 
-    fn check_size(&self, payload: &Payload) -> Result<(), Refusal> {
-        if payload.object_length <= self.max_object_size {
+    /// Reads the body where it says what is asked.
+    async fn complete(
+        &self,
+        classified: Classified,
+        incoming: Incoming,
+        payload: &Payload,
+        entitlements: &Entitlements,
+        record: &mut Record,
+    ) -> Result<(Asked, Received), Refusal> {
+        let unread = match classified {
+            Classified::Never(never) => return Err(never.refusal()),
+            Classified::Whole(asked) => return Ok((asked, Received::Nothing(incoming))),
+            Classified::Unread(unread) => unread,
+        };
+        // Before the body is read, and with it `100 Continue` sent: could the request be allowed at all?
+        deny(entitlements.precheck(&unread), record)?;
+        if payload.recode != Recode::Keep || payload.mode.is_streaming() {
+            let message =
+                format!("The body of {} cannot be sent in aws-chunked framing here.", unread.operation());
+            return Err(Refusal::new(ErrorCode::NotImplemented, message));
+        }
+        let body = self.gathering.gather(incoming, unread.document(), &record.bytes_in()).await?;
+        Ok((unread.with_body(&body.bytes)?, Received::Whole(body)))
+    }
+
+    /// Of one request, and of a multipart upload's sum where its end states it.
+    fn check_size(&self, payload: &Payload, headers: &HeaderMap) -> Result<(), Refusal> {
+        let stated = headers.get("x-amz-mp-object-size").and_then(|size| size.to_str().ok()?.parse().ok());
+        if payload.object_length.max(stated.unwrap_or(0)) <= self.max_object_size {
             return Ok(());
         }
         let message = format!(
@@ -194,9 +202,18 @@ impl Proxy {
     }
 }
 
-fn deny(denial: &Denial, record: &mut Record) -> Refusal {
-    record.denied_by(denial.denied_by.clone());
-    denial.to_refusal()
+fn deny<T>(judged: Result<T, Denial>, record: &mut Record) -> Result<T, Refusal> {
+    judged.map_err(|denial| {
+        record.denied_by(denial.denied_by.clone());
+        denial.to_refusal()
+    })
+}
+
+fn stop<T>(judged: Result<T, Breach>, record: &mut Record) -> Result<T, Refusal> {
+    judged.map_err(|breach| {
+        record.stopped_by(breach.guardrail);
+        breach.to_refusal()
+    })
 }
 
 fn unsigned(why: Unsignable) -> Refusal {

@@ -10,8 +10,9 @@ use http::StatusCode;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::s3::{Access, Classified, Operation, Refusal, Scope, Target};
-use crate::telemetry::{AccessLine, AccessLog, Metrics, Place};
+use crate::policy::Guardrail;
+use crate::s3::{Access, Asked, Classified, Operation, Refusal, Scope, Target};
+use crate::telemetry::{AccessLine, AccessLog, Accesses, Metrics, Place};
 
 /// Where finished requests are told of.
 #[derive(Debug, Clone)]
@@ -43,6 +44,7 @@ pub(super) struct Record {
     request_id: String,
     upstream_request_id: Option<String>,
     grant: Option<Arc<str>>,
+    accesses: Option<Accesses>,
 }
 
 impl Record {
@@ -69,6 +71,7 @@ impl Record {
             request_id: format!("{:016X}", rand::random::<u64>()),
             upstream_request_id: None,
             grant: None,
+            accesses: None,
         }
     }
 
@@ -88,8 +91,13 @@ impl Record {
         self.key = match (target, classified) {
             (Target::Object(_, key), _) => Some(key.to_string()),
             (_, Classified::Whole(asked)) => asked.accesses().first().and_then(listed_prefix),
-            (_, Classified::Batch(_)) => None,
+            (_, Classified::Unread(_) | Classified::Never(_)) => None,
         };
+    }
+
+    /// Keeps the accesses that operation, bucket and key do not tell.
+    pub(super) fn asked(&mut self, asked: &Asked) {
+        self.accesses = Accesses::beyond_the_obvious(asked);
     }
 
     pub(super) fn granted(&mut self, grant: &Arc<str>) {
@@ -98,6 +106,10 @@ impl Record {
 
     pub(super) fn denied_by(&mut self, grant: Option<Arc<str>>) {
         self.grant = grant;
+    }
+
+    pub(super) fn stopped_by(&mut self, guardrail: Guardrail) {
+        self.grant = Some(guardrail.label().into());
     }
 
     pub(super) fn refused(&mut self, refusal: &Refusal) {
@@ -169,6 +181,8 @@ impl Drop for Record {
             request_id: &self.request_id,
             upstream_request_id: self.upstream_request_id.as_deref(),
             grant: self.grant.as_deref(),
+            accesses: self.accesses.as_ref(),
+            accesses_omitted: self.accesses.as_ref().and_then(Accesses::omitted),
         });
     }
 }

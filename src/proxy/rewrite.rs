@@ -3,7 +3,7 @@
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, header};
 
-use crate::policy::Permitted;
+use crate::policy::{Additions, Permitted};
 use crate::s3::{ErrorCode, HeaderRule, Refusal, header_rule};
 use crate::sigv4::Payload;
 use crate::upstream::Endpoint;
@@ -14,6 +14,7 @@ pub(super) fn head(
     head: &Parts,
     permitted: &Permitted,
     payload: &Payload,
+    additions: &Additions,
     endpoint: &Endpoint,
 ) -> Result<Request<()>, Refusal> {
     let asked = permitted.asked();
@@ -29,6 +30,9 @@ pub(super) fn head(
             // Refused headers were refused when the request was classified.
             HeaderRule::Drop | HeaderRule::Refuse(..) => {}
         }
+    }
+    for (name, value) in additions.iter() {
+        headers.insert(name, value.clone());
     }
     if let Some(length) = payload.content_length {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));

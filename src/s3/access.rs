@@ -18,6 +18,15 @@ pub enum Scope {
     Object(BucketName, ObjectKey),
 }
 
+/// Whether S3 asks for an access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Necessity {
+    /// Always: it must be granted.
+    Needed,
+    /// Only if the source of a copy has tags or annotations, which the request does not tell: it must not be denied.
+    Possible,
+}
+
 /// One access: every one of a request's accesses must be granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
@@ -27,11 +36,28 @@ pub struct Access {
     pub scope: Scope,
     /// The object version, where the request names one.
     pub version: Option<String>,
+    /// Whether S3 asks for it in any case.
+    pub necessity: Necessity,
 }
 
 impl Access {
     pub(super) fn new(action: Action, scope: Scope) -> Self {
-        Self { action, scope, version: None }
+        Self { action, scope, version: None, necessity: Necessity::Needed }
+    }
+
+    pub(super) fn on_object(
+        action: Action,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<&str>,
+    ) -> Self {
+        let scope = Scope::Object(bucket.clone(), key.clone());
+        Self { version: version.map(str::to_owned), ..Self::new(action, scope) }
+    }
+
+    /// The same, where S3 asks for it only under circumstances that the request does not tell.
+    pub(super) fn possible(self) -> Self {
+        Self { necessity: Necessity::Possible, ..self }
     }
 
     /// An action on the account.

@@ -9,13 +9,16 @@ use http::request::Parts;
 use super::access::{Access, Scope};
 use super::action::Action;
 use super::address::{Domains, Target, target};
-use super::copy_source::CopySource;
-use super::delete_objects;
+use super::copy_source::{self, CopySource};
+use super::delete_objects::{self, Victim};
+use super::document::{self, Document};
 use super::error::{ErrorCode, Refusal};
 use super::header;
 use super::name::{BucketName, KeyPrefix, NameError, ObjectKey};
-use super::operation::{Needs, On, Operation, Row, TABLE};
+use super::operation::{Needs, On, Operation, Row};
 use super::query::Query;
+use super::retention::Retention;
+use super::table::TABLE;
 
 /// A fully understood request: what it is and what it touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,7 @@ pub struct Asked {
     target: Target,
     query: Query,
     accesses: Vec<Access>,
+    retention: Option<Retention>,
 }
 
 impl Asked {
@@ -42,9 +46,14 @@ impl Asked {
         &self.query
     }
 
-    /// Every access, in the order of the request; never empty.
+    /// Every access, in the order of the request; empty only while the body that names them has not been read.
     pub fn accesses(&self) -> &[Access] {
         &self.accesses
+    }
+
+    /// The retention that the request states for an object.
+    pub fn retention(&self) -> Option<Retention> {
+        self.retention
     }
 }
 
@@ -53,60 +62,111 @@ impl Asked {
 pub enum Classified {
     /// The head says everything.
     Whole(Asked),
-    /// DeleteObjects: the keys are in the body.
-    Batch(BatchDelete),
+    /// The body says more, and has to be read.
+    Unread(Unread),
+    /// One of S3's operations, and none that the proxy offers to anybody.
+    Never(NeverOffered),
 }
 
 impl Classified {
-    /// The operation, which is known even while the keys are not.
+    /// The operation, which is known even while the body is not.
     pub fn operation(&self) -> Operation {
-        self.asked().operation
+        match self {
+            Self::Whole(asked) => asked.operation,
+            Self::Unread(unread) => unread.asked.operation,
+            Self::Never(never) => never.operation,
+        }
     }
 
     /// What the request is addressed to.
     pub fn target(&self) -> &Target {
-        &self.asked().target
-    }
-
-    fn asked(&self) -> &Asked {
         match self {
-            Self::Whole(asked) => asked,
-            Self::Batch(batch) => &batch.asked,
+            Self::Whole(asked) => &asked.target,
+            Self::Unread(unread) => &unread.asked.target,
+            Self::Never(never) => &never.target,
         }
     }
 }
 
-/// A DeleteObjects whose body has not been read.
+/// An operation that is known by name and refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchDelete {
+pub struct NeverOffered {
+    operation: Operation,
+    target: Target,
+    why: &'static str,
+}
+
+impl NeverOffered {
+    /// The reason, for the client.
+    pub fn refusal(&self) -> Refusal {
+        Refusal::new(
+            ErrorCode::NotImplemented,
+            format!("{} is not offered here: {}", self.operation, self.why),
+        )
+    }
+}
+
+/// A request whose body has to be read before it can be decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
     asked: Asked,
-    bucket: BucketName,
+    document: Document,
+    /// What the headers demand for each key of a batch.
     further: Vec<Action>,
 }
 
-impl BatchDelete {
-    /// The bucket in which keys are to be deleted.
-    pub fn bucket(&self) -> &BucketName {
-        &self.bucket
+impl Unread {
+    /// The operation.
+    pub fn operation(&self) -> Operation {
+        self.asked.operation
     }
 
-    /// Reads the keys, each of which is an access.
+    /// What the request is addressed to.
+    pub fn target(&self) -> &Target {
+        &self.asked.target
+    }
+
+    /// The accesses that the head alone tells.
+    pub fn accesses(&self) -> &[Access] {
+        &self.asked.accesses
+    }
+
+    /// What the body is.
+    pub fn document(&self) -> Document {
+        self.document
+    }
+
+    /// Reads the body.
     pub fn with_body(mut self, body: &[u8]) -> Result<Asked, Refusal> {
-        for victim in delete_objects::parse(body)? {
-            let key: ObjectKey = victim.key.parse().map_err(|e: NameError| {
-                Refusal::new(ErrorCode::KeyTooLongError, format!("A key of the batch is not usable: {e}."))
-            })?;
-            let action =
-                if victim.version.is_some() { Action::DeleteObjectVersion } else { Action::DeleteObject };
-            for action in std::iter::once(action).chain(self.further.iter().copied()) {
-                self.asked.accesses.push(Access {
-                    action,
-                    scope: Scope::Object(self.bucket.clone(), key.clone()),
-                    version: victim.version.clone(),
-                });
+        match (self.document, self.asked.target.bucket().cloned()) {
+            (Document::Delete, Some(bucket)) => {
+                for victim in delete_objects::parse(body)? {
+                    self.delete(&bucket, &victim)?;
+                }
             }
+            (Document::RestoreRequest, _) => document::restore(body)?,
+            (Document::Retention, _) => self.asked.retention = document::retention(body)?,
+            (Document::CreateBucketConfiguration, Some(bucket)) => {
+                if document::bucket_has_tags(body)? {
+                    self.asked.accesses.push(Access::in_bucket(Action::TagResource, &bucket));
+                }
+            }
+            (Document::Delete | Document::CreateBucketConfiguration, None) => return Err(misfit()),
         }
         Ok(self.asked)
+    }
+
+    fn delete(&mut self, bucket: &BucketName, victim: &Victim) -> Result<(), Refusal> {
+        let key: ObjectKey = victim.key.parse().map_err(|e: NameError| {
+            Refusal::new(ErrorCode::KeyTooLongError, format!("A key of the batch is not usable: {e}."))
+        })?;
+        let version = victim.version.as_deref();
+        let delete = if version.is_some() { Action::DeleteObjectVersion } else { Action::DeleteObject };
+        let read = victim.if_match.then_some(Action::GetObject);
+        let actions = std::iter::once(delete).chain(read).chain(self.further.iter().copied());
+        let access = |action| Access::on_object(action, bucket, &key, version);
+        self.asked.accesses.extend(actions.map(access));
+        Ok(())
     }
 }
 
@@ -115,21 +175,41 @@ impl BatchDelete {
 /// Normalizes the head on the way: headers that a presigner moved into the query go back among the headers, and
 /// `x-amz-copy-source` takes its one canonical form.
 pub fn classify(head: &mut Parts, domains: &Domains) -> Result<Classified, Refusal> {
+    if let Some(never) = object_lambda(head) {
+        return Ok(never);
+    }
     let target = target(head, domains)?;
     let query = Query::parse(head.uri.query().unwrap_or_default())?;
     header::unhoist(&mut head.headers, &query)?;
-    header::check(&mut head.headers)?;
     let row = select(head, &target, &query)?;
+    if let Needs::Never(why) = row.needs {
+        return Ok(Classified::Never(NeverOffered { operation: row.operation, target, why }));
+    }
+    header::check(&mut head.headers)?;
     let further = header::needs(row.operation, &head.headers)?;
     let source = if row.copies { Some(canonical_copy_source(head)?) } else { None };
-    let mut asked = Asked { operation: row.operation, target, query, accesses: Vec::new() };
-    if row.needs == Needs::Batch
-        && let Some(bucket) = asked.target.bucket().cloned()
+    let retention = Retention::of_headers(&head.headers)?;
+    let mut asked = Asked { operation: row.operation, target, query, accesses: Vec::new(), retention };
+    asked.accesses = accesses(row.needs, &asked, source.as_ref(), &further)?;
+    if row.operation == Operation::CopyObject
+        && let (Some(source), Target::Object(bucket, key)) = (source, &asked.target)
     {
-        return Ok(Classified::Batch(BatchDelete { asked, bucket, further }));
+        asked.accesses.extend(copy_source::carried_along(&source, bucket, key, &head.headers)?);
     }
-    asked.accesses = accesses(row.needs, &asked, source, &further)?;
-    Ok(Classified::Whole(asked))
+    Ok(match row.operation.document() {
+        Some(document) => Classified::Unread(Unread { asked, document, further }),
+        None => Classified::Whole(asked),
+    })
+}
+
+/// WriteGetObjectResponse has a path of its own, which would not do for a bucket.
+fn object_lambda(head: &Parts) -> Option<Classified> {
+    if head.method != http::Method::POST || head.uri.path() != "/WriteGetObjectResponse" {
+        return None;
+    }
+    let row = TABLE.iter().find(|row| row.operation == Operation::WriteGetObjectResponse)?;
+    let Needs::Never(why) = row.needs else { return None };
+    Some(Classified::Never(NeverOffered { operation: row.operation, target: Target::Service, why }))
 }
 
 /// Parameters that any request may carry: SDKs add `x-id` to tell operations apart in their logs.
@@ -154,12 +234,10 @@ fn select(head: &Parts, target: &Target, query: &Query) -> Result<&'static Row, 
 /// All selectors are there, and nothing that the row does not take.
 fn matches(row: &Row, query: &Query) -> bool {
     let selects = |selector: &&str| match selector.split_once('=') {
+        // An upload has an ID and a part a number: a store might take an empty one for none and do something else.
+        Some((name, "*")) => query.value(name).is_some_and(|value| !value.is_empty()),
         Some((name, value)) => query.value(name) == Some(value),
-        // An upload has an ID and a part a number: a store might take an empty one for none and do something else. A
-        // flag has no value.
-        None if matches!(*selector, "uploadId" | "partNumber") => {
-            query.value(selector).is_some_and(|v| !v.is_empty())
-        }
+        // A flag has no value.
         None => query.value(selector) == Some(""),
     };
     let selector_names = || row.selector.iter().map(|s| s.split_once('=').map_or(*s, |(name, _)| name));
@@ -194,53 +272,55 @@ fn canonical_copy_source(head: &mut Parts) -> Result<CopySource, Refusal> {
     Ok(source)
 }
 
+/// The table is keyed by the kind of address, so that no operation meets another kind.
+fn misfit() -> Refusal {
+    Refusal::new(ErrorCode::InternalError, "The operation does not fit its address.")
+}
+
 fn accesses(
     needs: Needs,
     asked: &Asked,
-    source: Option<CopySource>,
+    source: Option<&CopySource>,
     further: &[Action],
 ) -> Result<Vec<Access>, Refusal> {
     let version = asked.query.value("versionId");
     if version == Some("") {
         return Err(Refusal::new(ErrorCode::InvalidArgument, "Version id cannot be the empty string."));
     }
-    let on_object = |bucket: &BucketName, key: &ObjectKey, actions: &[Action], version: Option<&str>| {
-        let access = |&action| Access {
-            action,
-            scope: Scope::Object(bucket.clone(), key.clone()),
-            version: version.map(str::to_owned),
-        };
-        actions.iter().map(access).collect::<Vec<_>>()
+    let on_object = |actions: &[Action], bucket: &BucketName, key: &ObjectKey| -> Vec<Access> {
+        actions.iter().map(|&action| Access::on_object(action, bucket, key, version)).collect()
     };
     let mut accesses = match (needs, &asked.target) {
         (Needs::Service(action), Target::Service) => vec![Access::on_account(action)],
         (Needs::Bucket(action), Target::Bucket(bucket)) => vec![Access::in_bucket(action, bucket)],
-        (Needs::List(action), Target::Bucket(bucket)) => {
-            let prefix = asked.query.value("prefix").unwrap_or_default();
-            if prefix.len() > MAX_PREFIX {
-                let message = "The prefix is longer than any key could be: 1024 bytes.";
-                return Err(Refusal::new(ErrorCode::KeyTooLongError, message));
-            }
-            let prefix = KeyPrefix::new(prefix);
-            vec![Access::new(action, Scope::Prefix(bucket.clone(), prefix))]
-        }
-        (Needs::Object(actions), Target::Object(bucket, key)) => on_object(bucket, key, actions, version),
+        (Needs::List(action), Target::Bucket(bucket)) => vec![list(action, bucket, &asked.query)?],
+        (Needs::Object(actions), Target::Object(bucket, key)) => on_object(actions, bucket, key),
         (Needs::Versioned(current, versioned), Target::Object(bucket, key)) => {
-            on_object(bucket, key, if version.is_some() { versioned } else { current }, version)
+            on_object(if version.is_some() { versioned } else { current }, bucket, key)
         }
         (Needs::CopyFrom, Target::Object(bucket, key)) => {
-            let mut both = on_object(bucket, key, &[Action::PutObject], None);
-            let source =
-                source.ok_or_else(|| Refusal::new(ErrorCode::InternalError, "A copy without a source."))?;
-            let read = if source.version.is_some() { Action::GetObjectVersion } else { Action::GetObject };
-            both.extend(on_object(&source.bucket, &source.key, &[read], source.version.as_deref()));
-            both
+            let source = source.ok_or_else(misfit)?;
+            vec![Access::on_object(Action::PutObject, bucket, key, None), source.read()]
         }
-        // The table is keyed by the kind of address, so no other pair occurs.
-        _ => return Err(Refusal::new(ErrorCode::InternalError, "The operation does not fit its address.")),
+        // Only the body tells.
+        (Needs::Batch, Target::Bucket(_)) => return Ok(Vec::new()),
+        _ => return Err(misfit()),
     };
-    if let Target::Object(bucket, key) = &asked.target {
-        accesses.extend(on_object(bucket, key, further, version));
+    match &asked.target {
+        Target::Object(bucket, key) => accesses.extend(on_object(further, bucket, key)),
+        Target::Bucket(bucket) => {
+            accesses.extend(further.iter().map(|&action| Access::in_bucket(action, bucket)));
+        }
+        Target::Service => {}
     }
     Ok(accesses)
+}
+
+fn list(action: Action, bucket: &BucketName, query: &Query) -> Result<Access, Refusal> {
+    let prefix = query.value("prefix").unwrap_or_default();
+    if prefix.len() > MAX_PREFIX {
+        let message = "The prefix is longer than any key could be: 1024 bytes.";
+        return Err(Refusal::new(ErrorCode::KeyTooLongError, message));
+    }
+    Ok(Access::new(action, Scope::Prefix(bucket.clone(), KeyPrefix::new(prefix))))
 }

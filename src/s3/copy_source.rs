@@ -2,6 +2,10 @@
 
 use std::fmt::Write;
 
+use http::HeaderMap;
+
+use super::access::Access;
+use super::action::Action;
 use super::encoding::{decode_path, encode_path, encode_value};
 use super::error::{ErrorCode, Refusal};
 use super::name::{BucketName, ObjectKey};
@@ -44,6 +48,16 @@ impl CopySource {
         })
     }
 
+    /// The read that a copy is.
+    pub(super) fn read(&self) -> Access {
+        self.access(Action::GetObject, Action::GetObjectVersion)
+    }
+
+    fn access(&self, current: Action, versioned: Action) -> Access {
+        let action = if self.version.is_some() { versioned } else { current };
+        Access::on_object(action, &self.bucket, &self.key, self.version.as_deref())
+    }
+
     /// The header's canonical value.
     pub(super) fn to_header(&self) -> String {
         let mut value = String::new();
@@ -56,6 +70,40 @@ impl CopySource {
         }
         value
     }
+}
+
+/// What CopyObject takes along besides the content: tags and annotations, read at the source and written at the
+/// target. S3 copies them unless told otherwise, and asks for these actions if there are any; without the header that
+/// says so the request does not tell.
+///
+/// Source: Amazon S3 API reference, "CopyObject", `x-amz-tagging-directive` and `x-amz-object-annotation-directive`.
+pub(super) fn carried_along(
+    source: &CopySource,
+    bucket: &BucketName,
+    key: &ObjectKey,
+    headers: &HeaderMap,
+) -> Result<Vec<Access>, Refusal> {
+    let tags = (Action::GetObjectTagging, Action::GetObjectVersionTagging, Action::PutObjectTagging);
+    let annotations =
+        (Action::GetObjectAnnotation, Action::GetObjectVersionAnnotation, Action::PutObjectAnnotation);
+    let directives = [
+        ("x-amz-tagging-directive", "REPLACE", tags),
+        ("x-amz-object-annotation-directive", "EXCLUDE", annotations),
+    ];
+    let mut accesses = Vec::new();
+    for (name, leave, (read, read_version, write)) in directives {
+        let both = [source.access(read, read_version), Access::on_object(write, bucket, key, None)];
+        match headers.get(name).map(http::HeaderValue::as_bytes) {
+            None => accesses.extend(both.map(Access::possible)),
+            Some(b"COPY") => accesses.extend(both),
+            Some(value) if value == leave.as_bytes() => {}
+            Some(_) => {
+                let message = format!("Unknown directive in '{name}'.");
+                return Err(Refusal::new(ErrorCode::InvalidArgument, message));
+            }
+        }
+    }
+    Ok(accesses)
 }
 
 #[cfg(test)]

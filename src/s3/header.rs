@@ -25,9 +25,6 @@ pub enum HeaderRule {
 
 use HeaderRule::{Drop, Forward, Refuse, Sign};
 
-const NO_ACL: HeaderRule =
-    Refuse(ErrorCode::AccessDenied, "ACLs are not accepted here; leave out the ACL and grant headers.");
-
 /// The rule for a header, by its lower-case name.
 pub fn rule(name: &str) -> HeaderRule {
     if let Some(amz) = name.strip_prefix("x-amz-") {
@@ -68,15 +65,15 @@ fn amz_rule(name: &str) -> HeaderRule {
     match name {
         // The client's own authentication; the signer makes its own.
         "content-sha256" | "date" | "security-token" => Drop,
-        "acl" | "grant-full-control" | "grant-read" | "grant-read-acp" | "grant-write"
-        | "grant-write-acp" => NO_ACL,
-        "website-redirect-location" => {
-            Refuse(ErrorCode::AccessDenied, "Website redirects are not accepted here; leave the header out.")
+        "s3session-token" | "write-offset-bytes" => {
+            Refuse(ErrorCode::NotImplemented, "S3 Express One Zone does not pass through the proxy.")
         }
-        "s3session-token" => {
-            Refuse(ErrorCode::NotImplemented, "S3 Express sessions do not pass through the proxy.")
-        }
-        "bypass-governance-retention"
+        "acl"
+        | "bucket-namespace"
+        | "bucket-object-lock-enabled"
+        | "bucket-object-lock-token"
+        | "bypass-governance-retention"
+        | "confirm-remove-self-bucket-access"
         | "copy-source"
         | "copy-source-if-match"
         | "copy-source-if-modified-since"
@@ -88,6 +85,11 @@ fn amz_rule(name: &str) -> HeaderRule {
         | "copy-source-server-side-encryption-customer-key-md5"
         | "decoded-content-length"
         | "expected-bucket-owner"
+        | "grant-full-control"
+        | "grant-read"
+        | "grant-read-acp"
+        | "grant-write"
+        | "grant-write-acp"
         | "if-match-initiated-time"
         | "if-match-last-modified-time"
         | "if-match-size"
@@ -95,10 +97,16 @@ fn amz_rule(name: &str) -> HeaderRule {
         | "metadata-directive"
         | "mfa"
         | "mp-object-size"
+        | "object-annotation-directive"
         | "object-attributes"
+        | "object-if-match"
+        | "object-lock-event-hold"
+        | "object-lock-event-hold-duration-days"
+        | "object-lock-event-hold-duration-years"
         | "object-lock-legal-hold"
         | "object-lock-mode"
         | "object-lock-retain-until-date"
+        | "object-ownership"
         | "optional-object-attributes"
         | "part-number-marker"
         | "request-payer"
@@ -110,12 +118,15 @@ fn amz_rule(name: &str) -> HeaderRule {
         | "server-side-encryption-customer-algorithm"
         | "server-side-encryption-customer-key"
         | "server-side-encryption-customer-key-md5"
+        | "skip-destination-validation"
         | "source-expected-bucket-owner"
         | "storage-class"
         | "tagging"
         | "tagging-directive"
         | "trailer"
-        | "user-agent" => Sign,
+        | "transition-default-minimum-object-size"
+        | "user-agent"
+        | "website-redirect-location" => Sign,
         _ => Refuse(ErrorCode::NotImplemented, "This x-amz- header is not known here."),
     }
 }
@@ -174,37 +185,90 @@ pub(super) fn check(headers: &mut HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Headers that need an action of their own, and the operations on which S3 reads them. Elsewhere they are refused.
+/// Operations, and the actions that a header needs on them.
+type Meaning = (&'static [Operation], &'static [Action]);
+
+/// Headers that need actions of their own, by the operations on which S3 reads them. Elsewhere they are refused.
 ///
 /// Source: Amazon S3 API reference, the permissions of each operation.
-const NEEDS: [(&str, Action, &[Operation]); 5] = [
-    ("x-amz-tagging", Action::PutObjectTagging, WRITES),
-    ("x-amz-object-lock-mode", Action::PutObjectRetention, WRITES),
-    ("x-amz-object-lock-retain-until-date", Action::PutObjectRetention, WRITES),
-    ("x-amz-object-lock-legal-hold", Action::PutObjectLegalHold, WRITES),
+const NEEDS: [(&[&str], &[Meaning]); 8] = [
+    (&["x-amz-tagging"], &[(WRITES, &[Action::PutObjectTagging])]),
     (
-        "x-amz-bypass-governance-retention",
-        Action::BypassGovernanceRetention,
-        &[Operation::DeleteObject, Operation::DeleteObjects, Operation::PutObjectRetention],
+        &[
+            "x-amz-object-lock-mode",
+            "x-amz-object-lock-retain-until-date",
+            "x-amz-object-lock-event-hold",
+            "x-amz-object-lock-event-hold-duration-days",
+            "x-amz-object-lock-event-hold-duration-years",
+        ],
+        &[(WRITES, &[Action::PutObjectRetention])],
     ),
+    (&["x-amz-object-lock-legal-hold"], &[(WRITES, &[Action::PutObjectLegalHold])]),
+    (
+        &["x-amz-bypass-governance-retention"],
+        &[(
+            &[Operation::DeleteObject, Operation::DeleteObjects, Operation::PutObjectRetention],
+            &[Action::BypassGovernanceRetention],
+        )],
+    ),
+    (
+        ACL,
+        &[
+            (WRITES, &[Action::PutObjectAcl]),
+            (&[Operation::CreateBucket], &[Action::PutBucketAcl]),
+            // These need their action anyway.
+            (&[Operation::PutObjectAcl, Operation::PutBucketAcl], &[]),
+        ],
+    ),
+    (
+        &["x-amz-bucket-object-lock-enabled"],
+        &[(
+            &[Operation::CreateBucket],
+            &[Action::PutBucketObjectLockConfiguration, Action::PutBucketVersioning],
+        )],
+    ),
+    (&["x-amz-object-ownership"], &[(&[Operation::CreateBucket], &[Action::PutBucketOwnershipControls])]),
+    (&["x-amz-website-redirect-location"], &[(WRITES, &[])]),
 ];
 
 const WRITES: &[Operation] = &[Operation::PutObject, Operation::CopyObject, Operation::CreateMultipartUpload];
 
+/// The headers that set an ACL.
+pub const ACL: &[&str] = &[
+    "x-amz-acl",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+];
+
+/// Writes and deletes that S3 makes depend on the ETag of what is there: an answer to "is it this content?", which
+/// S3 gives only to those who may read. `*` asks for nothing but existence.
+///
+/// Source: Amazon S3 user guide, "Enforce conditional deletes" and "How to prevent object overwrites".
+const IF_MATCH_READS: &[Operation] = &[
+    Operation::PutObject,
+    Operation::CopyObject,
+    Operation::CompleteMultipartUpload,
+    Operation::DeleteObject,
+];
+
 /// The further actions that the headers ask for.
 pub(super) fn needs(operation: Operation, headers: &HeaderMap) -> Result<Vec<Action>, Refusal> {
     let mut actions = Vec::new();
-    for (name, action, operations) in NEEDS {
-        if !headers.contains_key(name) {
-            continue;
-        }
-        if !operations.contains(&operation) {
+    for (names, meanings) in NEEDS {
+        let Some(name) = names.iter().find(|&&name| headers.contains_key(name)) else { continue };
+        let meaning = meanings.iter().find(|(operations, _)| operations.contains(&operation));
+        let Some((_, needed)) = meaning else {
             let message = format!("The header '{name}' has no meaning for {operation}.");
             return Err(Refusal::new(ErrorCode::InvalidArgument, message));
-        }
-        if !actions.contains(&action) {
-            actions.push(action);
-        }
+        };
+        actions.extend(needed.iter().copied());
+    }
+    let tag = headers.get(http::header::IF_MATCH).is_some_and(|value| value != "*");
+    if tag && IF_MATCH_READS.contains(&operation) {
+        actions.push(Action::GetObject);
     }
     Ok(actions)
 }
@@ -216,7 +280,7 @@ mod tests {
     #[test]
     fn unknown_amz_headers_are_refused_and_other_unknown_ones_stay_behind() {
         assert!(matches!(rule("x-amz-something-new"), Refuse(ErrorCode::NotImplemented, _)));
-        assert!(matches!(rule("x-amz-grant-read"), Refuse(ErrorCode::AccessDenied, _)));
+        assert!(matches!(rule("x-amz-s3session-token"), Refuse(ErrorCode::NotImplemented, _)));
         for noise in
             ["authorization", "cookie", "x-forwarded-for", "x-forwarded-client-cert", "amz-sdk-request", "te"]
         {

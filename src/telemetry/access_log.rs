@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::accesses::Accesses;
+
 /// A finished request, however it ended.
 #[derive(Debug, Serialize)]
 pub struct AccessLine<'a> {
@@ -36,8 +38,15 @@ pub struct AccessLine<'a> {
     pub request_id: &'a str,
     /// S3's identifier.
     pub upstream_request_id: Option<&'a str>,
-    /// The grant that allowed it, or the one that denied it.
+    /// The grant that allowed it, or the one that denied it; `guardrail:<name>` where a guardrail refused.
     pub grant: Option<&'a str>,
+    /// Every access, where operation, bucket and key do not tell: copies, batches, versions, headers with actions of
+    /// their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accesses: Option<&'a Accesses>,
+    /// How many accesses the line had no room for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accesses_omitted: Option<usize>,
 }
 
 /// Lines that may be owed or wait for the writer, at a few hundred bytes each (a key has at most 1,024). Beyond it

@@ -27,7 +27,8 @@ async fn a_refused_upload_is_not() {
     for (account, method, target, status, code) in [
         ("reader", "PUT", "/reports/daily/x", 403, "AccessDenied"),
         ("writer", "PUT", "/reports/secret/x", 403, "AccessDenied"),
-        ("writer", "PUT", "/reports/daily/x?acl", 501, "NotImplemented"),
+        ("writer", "PUT", "/reports/daily/x?acl", 403, "AccessDenied"),
+        ("writer", "PUT", "/reports/daily/x?unheard-of", 501, "NotImplemented"),
         // The keys are in the body, but without any delete in this bucket there is no need to read them.
         ("reader", "POST", "/reports?delete", 403, "AccessDenied"),
     ] {

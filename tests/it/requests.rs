@@ -2,7 +2,7 @@
 //! `tests/data/requests.txt`.
 
 use crate::harness::table::{Call, rows};
-use crate::harness::{Proxy, Seen, Setup, Upstream, collect, request, verify};
+use crate::harness::{Proxy, Seen, Setup, Step, Upstream, access, answer, collect, request, verify};
 
 const TOKEN: &str = "the-proxys-own-token";
 
@@ -83,7 +83,11 @@ async fn over_http2(proxy: &Proxy, case: &Case) -> u16 {
 
 #[tokio::test]
 async fn s3_gets_what_is_permitted_and_nothing_else() {
-    let upstream = Upstream::start().await;
+    let upstream = Upstream::scripted(|seen| match seen.request_line() {
+        "GET / HTTP/1.1" => listing(&["reports"]),
+        _ => answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    })
+    .await;
     let proxy = Setup::new(upstream.endpoint()).session_token(TOKEN).start().await;
     let host = upstream.address.to_string();
     let mut wrong = Vec::new();
@@ -134,4 +138,74 @@ async fn without_a_token_of_its_own_the_proxy_sends_none() {
     assert_eq!(wire.ask("GET", "/reports/daily/x", &token, b"").await.status, 200);
     assert_eq!(upstream.only().header("x-amz-security-token"), None);
     verify(&upstream.only());
+}
+
+fn listing(buckets: &[&str]) -> Vec<Step> {
+    let buckets: Vec<_> =
+        buckets.iter().map(|name| format!("<Bucket><Name>{name}</Name></Bucket>")).collect();
+    let xml = format!(
+        "<ListAllMyBucketsResult><Owner><ID>o</ID></Owner><Buckets>{}</Buckets></ListAllMyBucketsResult>",
+        buckets.concat()
+    );
+    answer(format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\r\n{xml}",
+        xml.len()
+    ))
+}
+
+#[tokio::test]
+async fn the_list_of_buckets_shows_what_the_client_may_know_of() {
+    let upstream = Upstream::scripted(|_| listing(&["reports", "other", "Legacy_Name"])).await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let reply = proxy.client("lister").await.ask("GET", "/", &[], b"").await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(
+        reply.text(),
+        "<ListAllMyBucketsResult><Owner><ID>o</ID></Owner><Buckets><Bucket><Name>reports</Name></Bucket></Buckets>\
+         </ListAllMyBucketsResult>"
+    );
+    assert_eq!(reply.header("content-length"), Some(reply.text().len().to_string().as_str()));
+    // Who may not list at all does not learn by asking for one.
+    assert_eq!(proxy.client("reader").await.ask("GET", "/?prefix=reports", &[], b"").await.status, 403);
+
+    let upstream = Upstream::scripted(|_| answer("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<a/>")).await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let reply = proxy.client("lister").await.ask("GET", "/", &[], b"").await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (500, "InternalError"));
+}
+
+#[tokio::test]
+async fn what_a_guardrail_adds_is_signed_and_asks_for_no_grant() {
+    let upstream = Upstream::start().await;
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/1234";
+    let mut setup = Setup::new(upstream.endpoint());
+    setup.more = format!(
+        "guardrails:\n  encryption: {{ require: \"aws:kms\", key: \"{key}\", add_if_missing: true }}\n  \
+         object_lock: {{ require_mode: COMPLIANCE, min_days: 30, add_if_missing: true }}\n"
+    );
+    let proxy = setup.start().await;
+    let mut wire = proxy.client("writer").await;
+    // The hash is of the body alone, and stays right.
+    let hash = ["x-amz-content-sha256: 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"];
+    assert_eq!(wire.ask("PUT", "/reports/daily/x", &hash, b"hello").await.status, 200);
+    let seen = upstream.last();
+    verify(&seen);
+    assert_eq!(seen.header("x-amz-server-side-encryption").as_deref(), Some("aws:kms"));
+    assert_eq!(seen.header("x-amz-server-side-encryption-aws-kms-key-id").as_deref(), Some(key));
+    assert_eq!(seen.header("x-amz-object-lock-mode").as_deref(), Some("COMPLIANCE"));
+    assert!(seen.header("x-amz-object-lock-retain-until-date").is_some_and(|date| date.ends_with('Z')));
+    assert_eq!(seen.body, b"hello");
+
+    let other = ["x-amz-server-side-encryption: AES256"];
+    let reply = proxy.client("writer").await.ask("PUT", "/reports/daily/x", &other, b"hello").await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (403, "AccessDenied"));
+    assert!(reply.text().contains("guardrail encryption"), "{}", reply.text());
+    // Who states a retention needs the action for it.
+    let stated =
+        ["x-amz-object-lock-mode: COMPLIANCE", "x-amz-object-lock-retain-until-date: 2099-01-01T00:00:00Z"];
+    let reply = proxy.client("writer").await.ask("PUT", "/reports/daily/x", &stated, b"hello").await;
+    assert!(reply.text().contains("s3:PutObjectRetention"), "{}", reply.text());
+    let line = proxy.log.exactly(3).await.remove(1);
+    assert_eq!(access(&line, "grant"), "guardrail:encryption");
+    assert_eq!(upstream.seen().len(), 1);
 }

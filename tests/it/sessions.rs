@@ -200,7 +200,7 @@ async fn grants_that_fit_in_no_policy_are_an_error_and_not_silence() {
     let (upstream, sts) = (Upstream::start().await, FakeSts::start());
     let mut setup = irsa(&upstream, &sts, PER_IDENTITY);
     let buckets =
-        |half: &str| (0..15).map(|i| format!("a-bucket-with-a-long-name-{half}-{i}")).collect::<Vec<_>>();
+        |half: &str| (0..25).map(|i| format!("a-bucket-with-a-long-name-{half}-{i}")).collect::<Vec<_>>();
     // Each pattern's grants would fit; this client has both.
     setup.grants = format!(
         r#"

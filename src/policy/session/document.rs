@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::policy::decide::Rule;
 use crate::policy::grant::Effect;
 use crate::policy::pattern::{ActionPattern, BucketPattern};
-use crate::s3::{Action, ActionSet, KeyPrefix};
+use crate::s3::{Action, KeyPrefix, Resource};
 
 /// How closely a policy follows the grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,29 +108,40 @@ impl Statements {
     }
 
     fn whole_buckets(&mut self, rule: &Rule, buckets: &[BucketPattern]) {
-        let arn = &self.arn;
-        let both = |bucket: &BucketPattern| {
-            // A star behind the name reaches the keys too.
-            let keys = (!bucket.to_string().ends_with('*')).then(|| format!("{arn}{bucket}/*"));
-            std::iter::once(format!("{arn}{bucket}")).chain(keys)
+        let any = |resource: Resource| {
+            Action::ALL.iter().any(|&a| rule.actions.contains(a) && a.resource() == resource)
         };
-        let resources = buckets.iter().flat_map(both).collect();
+        let (on_keys, on_buckets) = (any(Resource::Object), any(Resource::Bucket));
+        let mut resources = BTreeSet::new();
+        for bucket in buckets {
+            let bucket = format!("{}{bucket}", self.arn);
+            // A star behind the name reaches the keys too.
+            let both = bucket.ends_with('*');
+            if on_keys && !both {
+                resources.insert(format!("{bucket}/*"));
+            }
+            if on_buckets || both {
+                resources.insert(bucket);
+            }
+        }
         self.add(rule, actions(&rule.actions_as_written), None, resources);
+        // The list of buckets is asked of the account. The proxy shows what the client may know of.
+        if rule.effect == Effect::Allow && rule.actions.contains(Action::ListAllMyBuckets) {
+            let every = BTreeSet::from([format!("{}*", self.arn)]);
+            self.add(rule, BTreeSet::from([Action::ListAllMyBuckets.to_string()]), None, every);
+        }
     }
 
     fn objects(&mut self, rule: &Rule, buckets: &[BucketPattern], prefixes: &[KeyPrefix]) {
-        let lists = ActionSet::filter(|action| {
-            LISTS_BY_PREFIX.contains(&action) || action == Action::ListBucketMultipartUploads
-        });
         let on_keys = |pattern: &&ActionPattern| {
-            Action::ALL.iter().any(|&a| pattern.set().contains(a) && !lists.contains(a))
+            Action::ALL.iter().any(|&a| pattern.set().contains(a) && a.resource() == Resource::Object)
         };
         let on_keys: Vec<_> = rule.actions_as_written.iter().filter(on_keys).cloned().collect();
-        let arn = &self.arn;
-        let below = |bucket: &BucketPattern| {
-            prefixes.iter().map(|p| format!("{arn}{bucket}/{}*", literal(p.as_str()))).collect::<Vec<_>>()
-        };
-        let resources = buckets.iter().flat_map(below).collect();
+        let mut resources = BTreeSet::new();
+        for bucket in buckets {
+            resources
+                .extend(prefixes.iter().map(|p| format!("{}{bucket}/{}*", self.arn, literal(p.as_str()))));
+        }
         self.add(rule, actions(&on_keys), None, resources);
     }
 

@@ -6,8 +6,8 @@ use iam_rs::{
 
 use super::document::LISTS_BY_PREFIX;
 use super::*;
-use crate::policy::{Effect, Entitlements, Grant, Policy};
-use crate::s3::{Access, Asked, Classified, Domains, Scope, classify};
+use crate::policy::{Effect, Entitlements, Grant, Judgement, Policy};
+use crate::s3::{Access, Action, Asked, Classified, Domains, Necessity, Scope, classify};
 
 const BASE: &str = "arn:aws:iam::123456789012:role/s3-proxy";
 
@@ -57,10 +57,11 @@ fn persona(grants: &[&str]) -> Arc<Persona> {
     first.persona(&BASE.parse().unwrap()).unwrap()
 }
 
-/// What the evaluator says of every access of a request.
+/// What the evaluator says of every access of a request that S3 asks for in any case.
 fn iam_allows(policy: &str, accesses: &[Access]) -> bool {
     let policy = IAMPolicy::from_json(policy).unwrap();
-    accesses.iter().all(|access| {
+    let needed = accesses.iter().filter(|access| access.necessity == Necessity::Needed);
+    needed.into_iter().all(|access| {
         let mut context = Context::new();
         let resource = match &access.scope {
             Scope::Service => "arn:aws:s3:::*".to_owned(),
@@ -168,6 +169,7 @@ const REQUESTS: &[&str] = &[
 const EXACT: &[&[&str]] = &[
     &["allow; data; -; s3:*"],
     &["allow; *; -; *"],
+    &["allow; data; -; s3:ListAllMyBuckets s3:GetBucketLocation"],
     &["allow; data; -; s3:GetObject s3:ListBucket"],
     &["allow; data other; daily/; s3:GetObject s3:PutObject s3:ListBucket"],
     &["allow; data; daily/ team/${namespace}/; s3:Get* s3:ListBucket s3:ListBucketVersions s3:DeleteObject*"],
@@ -324,6 +326,34 @@ fn a_grants_role_has_a_persona_of_its_own() {
     assert!(!other.policies()[0].as_str().contains("::data"), "{}", other.policies()[0]);
     assert_eq!(acting("PUT /data/x /other/y").unwrap_err(), SeveralRoles);
     assert_eq!(acting("PUT /other/x /other/y").unwrap().role().as_str(), OTHER);
+}
+
+#[test]
+fn a_retention_that_the_proxy_adds_is_admitted_where_objects_may_be_put() {
+    use crate::policy::{Guardrails, ObjectLock, RequiredRetention};
+    use crate::s3::LockMode;
+    let required = RequiredRetention { mode: LockMode::Compliance, min_days: 1, add_if_missing: true };
+    let policy_of = |require: Option<RequiredRetention>, grants: &str| {
+        let object_lock = ObjectLock { require, ..ObjectLock::default() };
+        let guardrails = Guardrails { object_lock, ..Guardrails::default() };
+        let entitlements = Policy::new(vec![grant(0, grants)])
+            .behind(guardrails)
+            .entitle(&"spiffe://td/ns/app/sa/api".parse().unwrap());
+        let allowed = entitlements.authorize(asked("GET /data/daily/x")).unwrap();
+        let read = asked("GET /data/daily/x?retention").accesses()[0].clone();
+        let retain = Access { action: Action::PutObjectRetention, ..read };
+        assert_eq!(entitlements.judge(&retain), Judgement::NotGranted, "the client itself still may not");
+        allowed.acting().persona(&BASE.parse().unwrap()).unwrap().policies()[0].to_string()
+    };
+    let (writer, reader) =
+        ("allow; data; daily/; s3:GetObject s3:PutObject", "allow; data; daily/; s3:GetObject");
+    assert!(policy_of(Some(required), writer).contains("s3:PutObjectRetention"));
+    assert!(!policy_of(Some(required), reader).contains("s3:PutObjectRetention"));
+    assert!(
+        !policy_of(Some(RequiredRetention { add_if_missing: false, ..required }), writer)
+            .contains("Retention")
+    );
+    assert!(!policy_of(None, writer).contains("Retention"));
 }
 
 #[test]

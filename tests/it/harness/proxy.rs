@@ -33,6 +33,10 @@ const GRANTS: &str = r#"
     buckets: [reports]
     prefixes: ["daily/"]
     actions: [s3:GetObject, s3:PutObject, s3:DeleteObject, "s3:List*", s3:AbortMultipartUpload]
+  - name: lister
+    identities: ["spiffe://cluster.local/ns/reports/sa/lister"]
+    buckets: [reports]
+    actions: [s3:ListAllMyBuckets]
 "#;
 
 /// What a proxy is started with.
@@ -52,6 +56,8 @@ pub(crate) struct Setup {
     pub(crate) credentials: Option<String>,
     /// Entries of the section `credentials` in place of that file.
     pub(crate) source: Option<String>,
+    /// Further sections.
+    pub(crate) more: String,
 }
 
 impl Setup {
@@ -66,6 +72,7 @@ impl Setup {
             more_tls: String::new(),
             credentials: Some(credentials(None)),
             source: None,
+            more: String::new(),
         }
     }
 
@@ -109,7 +116,7 @@ impl Setup {
     /// The configuration.
     fn yaml(&self) -> String {
         let folder = self.folder.path().display();
-        let Self { endpoint, addressing, grants, limits, more_tls, .. } = self;
+        let Self { endpoint, addressing, grants, limits, more_tls, more, .. } = self;
         let file = format!("source: static_file, file: \"{folder}/credentials\"");
         let source = self.source.as_ref().unwrap_or(&file);
         format!(
@@ -126,7 +133,7 @@ upstream:
 credentials: {{ {source} }}
 grants: {grants}
 limits: {{ {limits} }}
-"#
+{more}"#
         )
     }
 
