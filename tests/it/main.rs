@@ -6,6 +6,7 @@
 mod harness;
 
 mod answers;
+mod botocore;
 mod cli;
 mod connections;
 mod damage;
