@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::replay::Replay;
 use super::suggest::name_apart;
 use super::{Explanation, Found, Outcome};
-use crate::s3::{Refusal, Scope};
+use crate::s3::{Necessity, Refusal, Scope};
 
 impl Explanation {
     /// Keeps the suggested grants' names apart from those that the configuration has.
@@ -63,7 +63,8 @@ impl Explanation {
             };
             json!({
                 "action": access.action.as_str(), "bucket": access.bucket().map(ToString::to_string),
-                "key": key, "prefix": prefix, "version": access.version, "decision": decision, "grant": grant,
+                "key": key, "prefix": prefix, "version": access.version,
+                "needed": access.necessity == Necessity::Needed, "decision": decision, "grant": grant,
             })
         });
         let refusal = self.refusal();
