@@ -1,6 +1,8 @@
 //! Floor 5: the command line. Arguments in, an exit code out: 0 done, 1 refused, 2 usage or configuration, 3 the
 //! outside world failed.
 
+mod explain;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -23,6 +25,8 @@ use crate::telemetry::{LogFormat, start_log};
 Examples:
   proxy check --config config.yaml     every problem of a configuration, or its effective form
   proxy run --config config.yaml       serve until SIGTERM; SIGHUP or a changed file reloads
+  proxy explain --config config.yaml --identity spiffe://cluster.local/ns/app/sa/api \
+    --method GET --url /reports/daily/x     would it be allowed, and by which grant
 
 Every value of the configuration can be set by environment: S3PROXY_UPSTREAM__REGION=eu-west-1"
 )]
@@ -53,9 +57,12 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Say what would become of a request, and why.
+    Explain(explain::Arguments),
 }
 
 const DONE: u8 = 0;
+const REFUSED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 const WORLD_FAILED: u8 = 3;
 
@@ -67,6 +74,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(match arguments.command {
         Command::Check { config } => check(&config),
         Command::Run { config } => run(config),
+        Command::Explain(arguments) => explain::run(&arguments),
     })
 }
 

@@ -7,8 +7,8 @@ use super::pattern::{ActionPattern, BucketPattern};
 use super::role::RoleArn;
 use super::session::{Acting, Personas, SeveralRoles};
 use crate::s3::{
-    Access, Action, ActionSet, Asked, BucketName, ErrorCode, KeyPrefix, Necessity, Refusal, Scope, Target,
-    Unread,
+    Access, Action, ActionSet, Asked, BucketName, ErrorCode, KeyPrefix, Necessity, Refusal, Resource, Scope,
+    Target, Unread,
 };
 
 /// One grant, narrowed to one identity.
@@ -147,12 +147,15 @@ impl Entitlements {
         self.allow.iter().find(able).map(|rule| rule.role.clone()).ok_or(SeveralRoles)
     }
 
-    /// Whether the identity may know of the bucket: something in it is granted, and its listing is not denied.
+    /// Whether the identity may know of the bucket: something in it is granted, more than to list the account's
+    /// buckets, and its listing is not denied.
     pub fn shows(&self, bucket: &BucketName) -> bool {
+        let within = ActionSet::filter(|action| action.resource() != Resource::Account);
         let hides = ActionSet::of(&[Action::ListAllMyBuckets, Action::ListBucket]);
         let hidden =
             |rule: &Rule| rule.prefixes.is_none() && rule.actions.intersects(hides) && rule.names(bucket);
-        self.allow.iter().any(|rule| rule.names(bucket)) && !self.deny.iter().any(hidden)
+        self.allow.iter().any(|rule| rule.actions.intersects(within) && rule.names(bucket))
+            && !self.deny.iter().any(hidden)
     }
 
     /// What the grants say of one access.
@@ -198,9 +201,7 @@ impl Rule {
 
     /// As an allow: the access lies wholly within what the rule names.
     fn covers(&self, access: &Access) -> bool {
-        // The list of buckets shows only what is granted, so a grant of any bucket allows it.
-        let lists = access.scope == Scope::Service && self.prefixes.is_none();
-        lists && self.actions.contains(access.action) || self.reaches(access, KeyPrefix::covers_prefix)
+        self.reaches(access, KeyPrefix::covers_prefix)
     }
 
     /// As a deny: the access reaches into what the rule names. A list above a denied prefix would show its keys.
@@ -213,7 +214,7 @@ impl Rule {
         let prefixes = self.prefixes.as_deref();
         self.actions.contains(access.action)
             && match &access.scope {
-                // The account's list of buckets as a whole: only a rule for every bucket speaks of it.
+                // The account's list of buckets: only a rule for every bucket speaks of it.
                 Scope::Service => prefixes.is_none() && self.buckets.iter().any(BucketPattern::is_any),
                 Scope::Bucket(bucket) => prefixes.is_none() && self.names(bucket),
                 Scope::Prefix(bucket, listed) => {
@@ -307,24 +308,22 @@ mod tests {
 
     #[test]
     fn the_account_is_listed_only_with_a_grant_for_it_and_shows_what_is_granted() {
-        let read = grant("read", Effect::Allow, None, &["s3:GetObject"]);
-        let list = grant("list", Effect::Allow, None, &["s3:ListAllMyBuckets"]);
-        let confined = grant("list", Effect::Allow, Some(&["a/"]), &["s3:ListAllMyBuckets"]);
-        assert!(decide(std::slice::from_ref(&read), "GET", "/").is_err());
-        assert!(decide(&[confined], "GET", "/").is_err());
+        let every = |grant: Grant| Grant { buckets: vec!["*".parse().unwrap()], ..grant };
+        let list = every(grant("list", Effect::Allow, None, &["s3:ListAllMyBuckets"]));
+        let narrow = grant("narrow", Effect::Allow, None, &["s3:*"]);
+        let confined = every(grant("confined", Effect::Allow, Some(&["a/"]), &["s3:*"]));
+        assert!(decide(&[narrow.clone(), confined], "GET", "/").is_err());
         assert!(decide(std::slice::from_ref(&list), "GET", "/").is_ok());
 
-        let mut other = read;
-        other.buckets = vec!["logs-*".parse().unwrap()];
+        let logs = Grant { buckets: vec!["logs-*".parse().unwrap()], ..narrow };
         let mut hidden = grant("hidden", Effect::Deny, None, &["s3:List*"]);
         hidden.buckets = vec!["logs-secret".parse().unwrap()];
         let id = "spiffe://td/w".parse().unwrap();
-        let entitlements = Policy::new(vec![list.clone(), other, hidden.clone()]).entitle(&id);
+        let entitlements = Policy::new(vec![list.clone(), logs, hidden.clone()]).entitle(&id);
         let shown = |name: &str| entitlements.shows(&name.parse().unwrap());
-        assert!(shown("data") && shown("logs-a"));
-        assert!(!shown("logs-secret") && !shown("other"));
-        hidden.buckets = vec!["*".parse().unwrap()];
-        assert_eq!(decide(&[list, hidden], "GET", "/"), Err(Some("hidden".into())));
+        assert!(shown("logs-a"));
+        assert!(!shown("logs-secret") && !shown("other"), "to list alone shows nothing");
+        assert_eq!(decide(&[list, every(hidden)], "GET", "/"), Err(Some("hidden".into())));
     }
 
     #[test]

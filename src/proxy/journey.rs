@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, Method, Request, Response, header};
+use http::{Method, Request, Response, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -99,7 +99,7 @@ impl Proxy {
             stop(policy.guardrails().check(&asked, &head.headers, self.keyring.clock().now()), record)?;
         let permitted = deny(entitlements.authorize(asked), record)?; // may they
         record.granted(permitted.grant());
-        self.check_size(&payload, &head.headers)?;
+        payload.check_size(permitted.asked().operation(), &head.headers, self.max_object_size)?;
         let upstream = rewrite::head(&head, &permitted, &payload, &additions, &self.endpoint)?; // as S3 should see it
         let credentials =
             self.keyring.credentials(client.identity(), client.label(), permitted.acting()).await;
@@ -143,19 +143,6 @@ impl Proxy {
         }
         let body = self.gathering.gather(incoming, unread.document(), &record.bytes_in()).await?;
         Ok((unread.with_body(&body.bytes)?, Received::Whole(body)))
-    }
-
-    /// Of one request, and of a multipart upload's sum where its end states it.
-    fn check_size(&self, payload: &Payload, headers: &HeaderMap) -> Result<(), Refusal> {
-        let stated = headers.get("x-amz-mp-object-size").and_then(|size| size.to_str().ok()?.parse().ok());
-        if payload.object_length.max(stated.unwrap_or(0)) <= self.max_object_size {
-            return Ok(());
-        }
-        let message = format!(
-            "Your proposed upload exceeds the maximum allowed size of {} bytes.",
-            self.max_object_size
-        );
-        Err(Refusal::new(ErrorCode::EntityTooLarge, message))
     }
 
     /// Signs, and puts the body behind the head. A read that S3 has not answered may be sent a second time.

@@ -6,10 +6,12 @@
 mod harness;
 
 mod answers;
+mod botocore;
 mod cli;
 mod connections;
 mod credentials;
 mod damage;
+mod decisions;
 mod drain;
 mod expect;
 mod floors;
@@ -19,6 +21,7 @@ mod keys;
 mod limits;
 mod payload;
 mod probes;
+mod properties;
 mod records;
 mod refusals;
 mod reload;

@@ -125,11 +125,6 @@ impl Statements {
             }
         }
         self.add(rule, actions(&rule.actions_as_written), None, resources);
-        // The list of buckets is asked of the account. The proxy shows what the client may know of.
-        if rule.effect == Effect::Allow && rule.actions.contains(Action::ListAllMyBuckets) {
-            let every = BTreeSet::from([format!("{}*", self.arn)]);
-            self.add(rule, BTreeSet::from([Action::ListAllMyBuckets.to_string()]), None, every);
-        }
     }
 
     fn objects(&mut self, rule: &Rule, buckets: &[BucketPattern], prefixes: &[KeyPrefix]) {

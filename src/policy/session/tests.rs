@@ -251,6 +251,44 @@ fn a_wider_policy_stays_within_the_actions_and_buckets_of_the_grants() {
     }
 }
 
+fn any_grant() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let word = proptest::sample::select;
+    let buckets = word(vec!["data", "other", "data other", "scratch-*", "*", "d*"]);
+    let prefixes = word(vec!["-", "daily/", "daily/secret/", "d", "team/${namespace}/ daily/", "x secret/"]);
+    let actions = word(vec![
+        "s3:*",
+        "*",
+        "s3:GetObject",
+        "s3:Get*",
+        "s3:List*",
+        "s3:ListBucket",
+        "s3:PutObject s3:DeleteObject*",
+        "*Tagging",
+        "s3:GetObject s3:ListBucketVersions",
+        "s3:ListAllMyBuckets s3:GetBucketLocation",
+    ]);
+    let effect = prop_oneof![3 => Just("allow"), 1 => Just("deny")];
+    (effect, buckets, prefixes, actions).prop_map(|(effect, b, p, a)| format!("{effect}; {b}; {p}; {a}"))
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(150))]
+
+    #[test]
+    fn whatever_the_grants_permit_their_policies_permit(grants in proptest::collection::vec(any_grant(), 1..5)) {
+        let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
+        let entitlements = entitled(&grants);
+        for request in REQUESTS {
+            let Ok(allowed) = entitlements.authorize(asked(request)) else { continue };
+            let persona = allowed.acting().persona(&BASE.parse().unwrap()).unwrap();
+            for policy in persona.policies() {
+                proptest::prop_assert!(iam_allows(policy.as_str(), allowed.asked().accesses()), "{}: {}", request, policy);
+            }
+        }
+    }
+}
+
 #[test]
 fn many_prefixes_make_it_wider_and_many_buckets_too_long() {
     let prefixes =

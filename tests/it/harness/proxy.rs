@@ -35,8 +35,13 @@ const GRANTS: &str = r#"
     actions: [s3:GetObject, s3:PutObject, s3:DeleteObject, "s3:List*", s3:AbortMultipartUpload]
   - name: lister
     identities: ["spiffe://cluster.local/ns/reports/sa/lister"]
-    buckets: [reports]
+    buckets: ["*"]
     actions: [s3:ListAllMyBuckets]
+  - name: lister-reads
+    identities: ["spiffe://cluster.local/ns/reports/sa/lister"]
+    buckets: [reports]
+    prefixes: ["daily/"]
+    actions: [s3:GetObject]
 "#;
 
 /// What a proxy is started with.
