@@ -45,7 +45,7 @@ impl Row {
     }
 
     /// The name of the request: deprecated twins have that of what replaced them, and nothing but its host name, which
-    /// no proxy sees, tells a bare ListDirectoryBuckets from a ListBuckets.
+    /// no proxy sees, tells a bare `ListDirectoryBuckets` from a ListBuckets.
     fn operation(&self) -> &str {
         match self.operation.as_str() {
             "GetBucketLifecycle" => "GetBucketLifecycleConfiguration",

@@ -260,3 +260,99 @@ async fn a_second_sigterm_means_now() {
     let (code, _, log) = running.end();
     assert_eq!(code, Some(3), "{log}");
 }
+
+#[test]
+fn explain_answers_with_its_exit_code() {
+    let setup = Setup::new("https://localhost:1");
+    let config = setup.write().display().to_string();
+    let reader = "spiffe://cluster.local/ns/reports/sa/reader";
+    let ask = |identity: &str, method: &str, url: &str, more: &[&str]| {
+        let fixed =
+            ["explain", "--config", &config, "--identity", identity, "--method", method, "--url", url];
+        run(&[&fixed, more].concat())
+    };
+    let (code, stdout, stderr) = ask(reader, "GET", "/reports/daily/x", &[]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(
+        stdout.contains("GetObject") && stdout.contains("ALLOWED by the grant 'daily-readers'"),
+        "{stdout}"
+    );
+
+    let (code, stdout, _) = ask(reader, "GET", "/reports/other/x?versionId=1", &[]);
+    assert_eq!(code, Some(1));
+    for part in ["s3:GetObjectVersion on reports/other/x", "403 AccessDenied", "prefixes: [\"other/x\"]"] {
+        assert!(stdout.contains(part), "{part} in {stdout}");
+    }
+    let (code, stdout, _) =
+        ask(reader, "PUT", "/reports/daily/x", &["--header", "x-amz-acl: private", "--json"]);
+    assert_eq!(code, Some(1));
+    let json: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&json["operation"], &json["decided_by"]), (&"PutObject".into(), &"guardrail:acl".into()));
+
+    let body = setup.folder.path().join("delete.xml");
+    std::fs::write(&body, "<Delete><Object><Key>secret/x</Key></Object></Delete>").unwrap();
+    let body = body.display().to_string();
+    let writer = "spiffe://cluster.local/ns/reports/sa/writer";
+    let (code, stdout, _) = ask(writer, "POST", "/reports?delete", &["--body", &body]);
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("s3:DeleteObject on reports/secret/x"), "{stdout}");
+
+    for (identity, method, url, more, word) in [
+        ("nobody", "GET", "/a", &[][..], "--identity"),
+        (reader, "G T", "/a", &[], "--method"),
+        (reader, "GET", "not a path", &[], "--url"),
+        (reader, "GET", "/a", &["--header", "nonsense"], "--header"),
+        (reader, "GET", "/a", &["--body", "/does/not/exist"], "/does/not/exist"),
+    ] {
+        let (code, stdout, stderr) = ask(identity, method, url, more);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{word}");
+        assert!(stderr.contains(word), "{word} in {stderr}");
+    }
+    assert_eq!(run(&["explain", "--config", &config]).0, Some(2), "nothing was asked");
+}
+
+#[tokio::test]
+async fn the_access_log_is_replayed_and_learned_from() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut writer = proxy.client("writer").await;
+    assert_eq!(writer.ask("PUT", "/reports/daily/x", &[], b"b").await.status, 200);
+    let copy = ["x-amz-copy-source: reports/daily/x", "x-amz-tagging-directive: REPLACE"];
+    assert_eq!(writer.ask("PUT", "/reports/daily/y", &copy, b"").await.status, 200);
+    let batch = b"<Delete><Object><Key>daily/x</Key></Object><Object><Key>daily/y</Key></Object></Delete>";
+    assert_eq!(writer.ask("POST", "/reports?delete", &[], batch).await.status, 200);
+    assert_eq!(writer.ask("GET", "/reports?prefix=daily/", &[], b"").await.status, 200);
+    let mut reader = proxy.client("reader").await;
+    assert_eq!(reader.ask("GET", "/reports/secret/x", &[], b"").await.status, 403);
+    let lines: Vec<String> = proxy.log.exactly(5).await.iter().map(ToString::to_string).collect();
+
+    let setup = Setup::new("https://localhost:1");
+    let config = setup.write().display().to_string();
+    let file = |name: &str, text: &str| {
+        let file = setup.folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    };
+    let log = file("access.jsonl", &lines.join("\n"));
+    let (code, stdout, stderr) = run(&["explain", "--config", &config, "--log", &log]);
+    assert_eq!((code, stderr.as_str()), (Some(1), ""));
+    assert!(
+        stdout.contains("5 requests: 4 allowed, 1 denied; 0 that were allowed would be denied"),
+        "{stdout}"
+    );
+
+    let (code, grants, _) = run(&["explain", "--learn", &log]);
+    assert_eq!(code, Some(0));
+    let text = std::fs::read_to_string(&config).unwrap();
+    let (head, _) = text.split_once("grants:").unwrap();
+    let learned = file("learned.yaml", &format!("{head}{grants}"));
+    let (_, stdout, stderr) = run(&["explain", "--config", &learned, "--log", &log, "--json"]);
+    let replay: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stderr}{grants}"));
+    assert_eq!((&replay["newly_denied"], &replay["newly_allowed"]), (&0.into(), &0.into()), "{grants}");
+    for absent in ["s3:*", "secret", "GetObjectTagging"] {
+        assert!(!grants.contains(absent), "{absent} in {grants}");
+    }
+    let (code, _, stderr) = run(&["explain", "--learn", &file("bad.jsonl", "\nnonsense\n")]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("bad.jsonl: line 2"), "{stderr}");
+}

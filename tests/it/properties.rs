@@ -95,7 +95,8 @@ fn encoded() -> impl Strategy<Value = (String, String)> {
             key.push(character);
             if escape || !(character.is_ascii_alphanumeric() || "/.+~&".contains(character)) {
                 for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                    path += &if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") };
+                    let escape = format!("%{byte:02X}");
+                    path.push_str(&if upper { escape } else { escape.to_ascii_lowercase() });
                 }
             } else {
                 path.push(character);

@@ -155,3 +155,40 @@ fn what_is_probably_not_meant_is_warned_of() {
     let nothing = &FULL[..FULL.find("grants:").unwrap()];
     assert!(parse(nothing).unwrap().warnings[0].contains("nothing is granted"));
 }
+
+#[test]
+fn guardrails_stand_by_default_and_are_checked() {
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let with = |text: &str| parse(&format!("{FULL}guardrails: {text}\n"));
+    let shown = |text: &str| {
+        let config = with(text).unwrap_or_else(|problems| panic!("{text}: {problems}"));
+        let shown = config.to_string();
+        assert_eq!(parse(&shown).unwrap().to_string(), shown, "{text}");
+        shown
+    };
+    let default = shown("{}");
+    for line in ["acl: deny", "public_access: deny", "deny_version_delete: false", "customer_keys: allow"] {
+        assert!(default.contains(line), "{line} in {default}");
+    }
+    let full = shown(&format!(
+        "{{ acl: allow, encryption: {{ require: aws:kms, key: \"{key}\", add_if_missing: true }}, object_lock: \
+         {{ require_mode: COMPLIANCE, min_days: 30, deny_governance_bypass: true }} }}"
+    ));
+    for line in ["acl: allow", "require: \"aws:kms\"", key, "customer_keys: deny", "min_days: 30"] {
+        assert!(full.contains(line), "{line} in {full}");
+    }
+    assert!(full.contains("deny_version_delete: true"), "who asks for the lock means it: {full}");
+    for (bad, path) in [
+        ("{ acl: maybe }", "guardrails.acl"),
+        ("{ encryption: { require: rot13 } }", "guardrails.encryption.require"),
+        ("{ encryption: { require: aws:kms, key: alias/x } }", "guardrails.encryption.key"),
+        ("{ encryption: { add_if_missing: true } }", "guardrails.encryption.add_if_missing"),
+        ("{ encryption: { require: AES256, customer_keys: allow } }", "guardrails.encryption.customer_keys"),
+        ("{ object_lock: { min_days: 0 } }", "guardrails.object_lock.min_days"),
+        ("{ object_lock: { add_if_missing: true, min_days: 1 } }", "guardrails.object_lock.add_if_missing"),
+        ("{ object_lock: { mode: COMPLIANCE } }", "guardrails.object_lock.mode"),
+    ] {
+        let found = with(bad).unwrap_err().to_string();
+        assert!(found.contains(path), "{bad}: {found}");
+    }
+}
