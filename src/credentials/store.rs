@@ -124,3 +124,26 @@ impl Backoff {
         pause
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_comes_well_before_expiry_and_not_for_all_at_once() {
+        let now = SystemTime::UNIX_EPOCH;
+        let after = |left: u64| refresh_in(now + Duration::from_secs(left), now);
+        let pauses: Vec<Duration> = (0..100).map(|_| after(3600)).collect();
+        assert!(pauses.iter().all(|pause| (2160..=2402).contains(&pause.as_secs())), "{pauses:?}");
+        assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+        assert_eq!(after(0), FIRST_RETRY, "a source that repeats itself is not asked all the time");
+    }
+
+    #[test]
+    fn pauses_grow_and_stay_bounded() {
+        let mut backoff = Backoff::default();
+        let pauses: Vec<Duration> = (0..20).map(|_| backoff.next()).collect();
+        assert!(pauses[0] <= FIRST_RETRY && pauses[0] >= FIRST_RETRY / 2);
+        assert!(pauses[10..].iter().all(|pause| (LAST_RETRY / 2..=LAST_RETRY).contains(pause)), "{pauses:?}");
+    }
+}
