@@ -6,6 +6,7 @@ mod head_timer;
 mod hop_by_hop;
 mod idle;
 mod local;
+mod local_stream;
 mod pem;
 mod stop;
 
@@ -13,6 +14,7 @@ pub use accept::{Accepting, Listen, Refused};
 pub use head_timer::HeadTimer;
 pub use hop_by_hop::{nominated_without_right, strip_hop_by_hop};
 pub use idle::IdleTimeout;
-pub use local::{LocalAddress, LocalListener, LocalStream};
+pub use local::{LocalAddress, LocalListener};
+pub use local_stream::LocalStream;
 pub use pem::{PemError, read_certificates, read_private_key, read_revocation_lists, read_roots};
 pub use stop::Stop;

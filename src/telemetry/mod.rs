@@ -1,9 +1,11 @@
 //! Floor 2: what operators see. Metrics, one access-log line a request, and the process's own log.
 
 mod access_log;
+mod bridge_metrics;
 mod log;
 mod metrics;
 
 pub use access_log::{AccessLine, AccessLog, AccessLogWriter, Place};
+pub use bridge_metrics::BridgeMetrics;
 pub use log::{LogFormat, start as start_log};
-pub use metrics::Metrics;
+pub use metrics::{Exposition, Metrics};

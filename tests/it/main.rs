@@ -6,6 +6,8 @@
 mod harness;
 
 mod answers;
+mod bridge;
+mod bridge_cli;
 mod cli;
 mod connections;
 mod damage;
