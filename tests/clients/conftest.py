@@ -1,4 +1,4 @@
-"""Fixtures: certificates, a store of each kind, and the proxy in front of it, started once a store."""
+"""Fixtures: certificates, a store of each kind, the proxy in front of it and a bridge to that, started once a store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 pytest.register_assert_rewrite("cases", "stack")
 
 import stack as stack_module  # noqa: E402
-from stack import Certificates, MotoStore, Proxy, S3sStore, Stack, Store  # noqa: E402
+from stack import Bridge, Certificates, MotoStore, Proxy, S3sStore, Stack, Store  # noqa: E402
 
 # The SDK reads far more from the environment than the tests want it to.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -55,3 +55,11 @@ def stack(store: Store, certificates: Certificates, tmp_path_factory: pytest.Tem
     proxy = Proxy(tmp_path_factory.mktemp("proxy"), certificates, store)
     yield Stack(store, proxy)
     proxy.stop()
+
+
+@pytest.fixture(scope="session")
+def bridge(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    directory = tmp_path_factory.mktemp("bridge")
+    bridge = Bridge(directory, stack.proxy.certificates, "writer", stack.proxy.address[1])
+    yield bridge
+    bridge.stop()
