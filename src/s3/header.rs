@@ -68,6 +68,8 @@ fn amz_rule(name: &str) -> HeaderRule {
     match name {
         // The client's own authentication; the signer makes its own.
         "content-sha256" | "date" | "security-token" => Drop,
+        // The version of the SDK's model (AWS SDK for C++); S3 has only ever had one.
+        "api-version" => Drop,
         "acl" | "grant-full-control" | "grant-read" | "grant-read-acp" | "grant-write"
         | "grant-write-acp" => NO_ACL,
         "website-redirect-location" => {
@@ -218,7 +220,7 @@ mod tests {
         assert!(matches!(rule("x-amz-something-new"), Refuse(ErrorCode::NotImplemented, _)));
         assert!(matches!(rule("x-amz-grant-read"), Refuse(ErrorCode::AccessDenied, _)));
         for noise in
-            ["authorization", "cookie", "x-forwarded-for", "x-forwarded-client-cert", "amz-sdk-request", "te"]
+            ["authorization", "cookie", "x-forwarded-for", "x-forwarded-client-cert", "amz-sdk-request", "te", "x-amz-api-version"]
         {
             assert_eq!(rule(noise), Drop, "{noise}");
         }
