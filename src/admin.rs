@@ -14,14 +14,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::net::{Accepting, IdleTimeout};
 use crate::process::Readiness;
-use crate::telemetry::Metrics;
+use crate::telemetry::Exposition;
 
 /// Scrapers come every few seconds and reuse their connection.
 const IDLE: Duration = Duration::from_mins(2);
 const HEADERS: Duration = Duration::from_secs(5);
 
 /// Serves until `stop`.
-pub async fn serve(accepting: Accepting, metrics: Metrics, readiness: Readiness, stop: CancellationToken) {
+pub async fn serve<M: Exposition + Clone + Send + Sync + 'static>(
+    accepting: Accepting,
+    metrics: M,
+    readiness: Readiness,
+    stop: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = accepting.next() => accepted,
@@ -47,7 +52,11 @@ pub async fn serve(accepting: Accepting, metrics: Metrics, readiness: Readiness,
     }
 }
 
-fn answer(request: &Request<Incoming>, metrics: &Metrics, readiness: &Readiness) -> Response<Full<Bytes>> {
+fn answer<M: Exposition>(
+    request: &Request<Incoming>,
+    metrics: &M,
+    readiness: &Readiness,
+) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
     }

@@ -1,6 +1,8 @@
 //! Floor 5: the data plane, assembled. [`build`] binds everything or fails loudly; [`Bound::run`] serves until it is
 //! told to stop and lets requests in flight finish.
 
+pub mod bridge;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;

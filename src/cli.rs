@@ -1,6 +1,7 @@
 //! Floor 5: the command line. Arguments in, an exit code out: 0 done, 1 refused, 2 usage or configuration, 3 the
 //! outside world failed.
 
+mod connect;
 mod explain;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ Examples:
   proxy run --config config.yaml       serve until SIGTERM; SIGHUP or a changed file reloads
   proxy explain --config config.yaml --identity spiffe://cluster.local/ns/app/sa/api \
     --method GET --url /reports/daily/x     would it be allowed, and by which grant
+  proxy connect --to HOST:PORT …       plain HTTP on loopback, for clients that cannot present a certificate
 
 Every value of the configuration can be set by environment: S3PROXY_UPSTREAM__REGION=eu-west-1"
 )]
@@ -59,6 +61,9 @@ enum Command {
     },
     /// Say what would become of a request, and why.
     Explain(explain::Arguments),
+    /// Lead clients that cannot present a certificate to a proxy: plain HTTP on loopback in, mTLS out.
+    #[command(after_help = connect::EXAMPLE)]
+    Connect(Box<connect::Arguments>),
 }
 
 const DONE: u8 = 0;
@@ -75,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Check { config } => check(&config),
         Command::Run { config } => run(config),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Connect(arguments) => in_runtime(connect::run(*arguments)),
     })
 }
 
@@ -122,14 +128,17 @@ fn run(file: PathBuf) -> u8 {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
+    in_runtime(serve(file, config))
+}
+
+fn in_runtime(serving: impl Future<Output = u8>) -> u8 {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(serving),
         Err(error) => {
             tracing::error!(%error, "the runtime cannot be started");
-            return WORLD_FAILED;
+            WORLD_FAILED
         }
-    };
-    runtime.block_on(serve(file, config))
+    }
 }
 
 async fn serve(file: PathBuf, config: Config) -> u8 {

@@ -1,12 +1,20 @@
-//! Floor 2: sockets and what is needed to encrypt them. Accepting with a bound, the time limits of a connection, PEM
-//! files.
+//! Floor 2: sockets and what is needed to encrypt them. Accepting with a bound, from anywhere or from this machine only,
+//! the time limits and the end of a connection, what of a head belongs to it alone, PEM files.
 
 mod accept;
 mod head_timer;
+mod hop_by_hop;
 mod idle;
+mod local;
+mod local_stream;
 mod pem;
+mod stop;
 
-pub use accept::{Accepting, Refused};
+pub use accept::{Accepting, Listen, Refused};
 pub use head_timer::HeadTimer;
+pub use hop_by_hop::{nominated_without_right, strip_hop_by_hop};
 pub use idle::IdleTimeout;
+pub use local::{LocalAddress, LocalListener};
+pub use local_stream::LocalStream;
 pub use pem::{PemError, read_certificates, read_private_key, read_revocation_lists, read_roots};
+pub use stop::Stop;

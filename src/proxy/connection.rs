@@ -7,17 +7,15 @@ use arc_swap::ArcSwap;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::journey::Proxy;
 use crate::config::Limits;
 use crate::identity::ClientIdentity;
-use crate::net::{Accepting, HeadTimer, IdleTimeout, Refused};
+use crate::net::{Accepting, HeadTimer, IdleTimeout, Refused, Stop};
 use crate::policy::{Entitlements, Policy};
 use crate::telemetry::Metrics;
 use crate::tls::{self, Established, ServerTls};
@@ -163,7 +161,7 @@ async fn http(
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(MAX_HEAD);
-        stop.drive(builder.serve_connection(TokioIo::new(stream), service), trust).await
+        stop.drive(builder.serve_connection(TokioIo::new(stream), service), trust.lost()).await
     } else {
         let mut builder = http1::Builder::new();
         builder
@@ -171,38 +169,10 @@ async fn http(
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(READ_BUFFER)
             .max_header_size(MAX_HEAD as usize);
-        stop.drive(builder.serve_connection(TokioIo::new(stream), service), trust).await
+        stop.drive(builder.serve_connection(TokioIo::new(stream), service), trust.lost()).await
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a client connection ended");
-    }
-}
-
-/// How connections are told to end.
-#[derive(Debug, Clone, Default)]
-pub struct Stop {
-    /// No new connections or requests; what is in flight may finish.
-    pub drain: CancellationToken,
-    /// The time for that is over.
-    pub now: CancellationToken,
-}
-
-impl Stop {
-    /// Serves a connection until it ends. When the process drains or the client is no longer trusted, what is in
-    /// flight may finish, unless the time for that is over too.
-    async fn drive<C: GracefulConnection>(&self, connection: C, trust: Trust) -> Result<(), C::Error> {
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            biased;
-            () = self.drain.cancelled() => {}
-            why = trust.lost() => tracing::info!(why, "a connection ends"),
-            result = connection.as_mut() => return result,
-        }
-        connection.as_mut().graceful_shutdown();
-        tokio::select! {
-            result = connection => result,
-            () = self.now.cancelled() => Ok(()),
-        }
     }
 }
 

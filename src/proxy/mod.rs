@@ -9,5 +9,6 @@ mod record;
 mod respond;
 mod rewrite;
 
-pub use connection::{Listener, Stop, serve};
+pub use crate::net::Stop;
+pub use connection::{Listener, serve};
 pub use journey::Proxy;

@@ -46,7 +46,7 @@ pub struct Metrics {
 }
 
 /// From a cached head within the node to a large part over a slow link.
-const SECONDS: [f64; 14] =
+pub(super) const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];
 
 impl Metrics {
@@ -131,11 +131,22 @@ impl Metrics {
             registry,
         })
     }
+}
 
+/// Metrics that can be scraped.
+pub trait Exposition {
     /// The text exposition format.
-    pub fn expose(&self) -> Result<Vec<u8>, prometheus::Error> {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        Ok(text)
+    fn expose(&self) -> Result<Vec<u8>, prometheus::Error>;
+}
+
+impl Exposition for Metrics {
+    fn expose(&self) -> Result<Vec<u8>, prometheus::Error> {
+        expose(&self.registry)
     }
+}
+
+pub(super) fn expose(registry: &Registry) -> Result<Vec<u8>, prometheus::Error> {
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&registry.gather(), &mut text)?;
+    Ok(text)
 }

@@ -2,10 +2,12 @@
 
 mod access_log;
 mod accesses;
+mod bridge_metrics;
 mod log;
 mod metrics;
 
 pub use access_log::{AccessLine, AccessLog, AccessLogWriter, Place};
 pub use accesses::Accesses;
+pub use bridge_metrics::BridgeMetrics;
 pub use log::{LogFormat, start as start_log};
-pub use metrics::Metrics;
+pub use metrics::{Exposition, Metrics};

@@ -81,7 +81,7 @@ fn versions(lowest: MinTlsVersion) -> &'static [&'static SupportedProtocolVersio
     }
 }
 
-fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let seconds = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))

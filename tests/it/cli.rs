@@ -17,7 +17,7 @@ fn proxy(arguments: &[&str]) -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = proxy(arguments).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
@@ -137,7 +137,7 @@ fn a_port_that_is_taken_ends_a_run_with_3() {
 
 #[test]
 fn help_shows_examples() {
-    for arguments in [&["--help"][..], &["run", "--help"], &["check", "--help"]] {
+    for arguments in [&["--help"][..], &["run", "--help"], &["check", "--help"], &["connect", "--help"]] {
         let (code, stdout, _) = run(arguments);
         assert_eq!(code, Some(0));
         assert!(stdout.contains("Example") && stdout.contains("proxy "), "{stdout}");
@@ -147,8 +147,8 @@ fn help_shows_examples() {
 }
 
 /// A process that does not outlive the test.
-struct Running {
-    child: Child,
+pub(crate) struct Running {
+    pub(crate) child: Child,
     /// Lines of the log, as they come.
     log: mpsc::Receiver<String>,
     text: String,
@@ -156,7 +156,11 @@ struct Running {
 
 impl Running {
     fn start(file: &Path) -> Self {
-        let mut command = proxy(&["run", "--verbose", "--config", file.to_str().unwrap()]);
+        Self::command(&["run", "--verbose", "--config", file.to_str().unwrap()])
+    }
+
+    pub(crate) fn command(arguments: &[&str]) -> Self {
+        let mut command = proxy(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = mpsc::sync_channel(10_000);
@@ -169,7 +173,7 @@ impl Running {
     }
 
     /// Waits for a line of the log with this message.
-    fn says(&mut self, message: &str) -> Value {
+    pub(crate) fn says(&mut self, message: &str) -> Value {
         loop {
             let line =
                 self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("'{message}' in {}", self.text));
@@ -181,13 +185,13 @@ impl Running {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
     /// Exit code, standard output and the whole log.
-    fn end(mut self) -> (Option<i32>, String, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String, String) {
         let mut stdout = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
         let code = self.child.wait().unwrap().code();

@@ -7,6 +7,8 @@ mod harness;
 
 mod answers;
 mod botocore;
+mod bridge;
+mod bridge_cli;
 mod cli;
 mod connections;
 mod credentials;
