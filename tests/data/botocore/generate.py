@@ -46,7 +46,8 @@ LEFT_OUT = {
     "RestoreObject": {"Type", "SelectParameters", "OutputLocation"},
 }
 DERIVED = {"SSECustomerKeyMD5", "CopySourceSSECustomerKeyMD5"}
-MOMENTARY = {"authorization", "x-amz-date", "x-amz-client-token", "amz-sdk-invocation-id", "amz-sdk-request", "user-agent"}
+# Of these the values are made anew each time; `host` some signers add and others leave to the connection.
+MOMENTARY = {"host", "authorization", "x-amz-date", "x-amz-client-token", "amz-sdk-invocation-id", "amz-sdk-request", "user-agent"}
 
 
 def sample(shape, operation, name="", depth=0):
