@@ -10,6 +10,8 @@ use crate::identity::{ClientIdentity, IdentityError};
 pub struct Question {
     pub(super) identity: ClientIdentity,
     pub(super) head: Parts,
+    /// Bytes of body, if the request says.
+    pub(super) length: Option<u64>,
     pub(super) body: Vec<u8>,
 }
 
@@ -48,14 +50,21 @@ impl Question {
             let (name, value) = header(line).ok_or_else(|| BadQuestion::Header(line.clone()))?;
             request.headers_mut().append(name, value);
         }
+        // A request over HTTP/1.1 or HTTP/2 says how long its body is; `Transfer-Encoding` says that it does not know.
+        let length = match request.headers().get(header::CONTENT_LENGTH) {
+            Some(length) => length.to_str().ok().and_then(|length| length.parse().ok()),
+            None if request.headers().contains_key(header::TRANSFER_ENCODING) => None,
+            None => Some(body.len() as u64),
+        };
         if request.uri().authority().is_none() && !request.headers().contains_key(header::HOST) {
             request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
         }
-        Ok(Self { identity: identity(identities)?, head: request.into_parts().0, body })
+        Ok(Self { identity: certificate(identities)?, head: request.into_parts().0, length, body })
     }
 }
 
-fn identity(names: &[String]) -> Result<ClientIdentity, IdentityError> {
+/// The identity of one certificate, by its names.
+pub(super) fn certificate(names: &[String]) -> Result<ClientIdentity, IdentityError> {
     let (mut uris, mut dns, mut common_name) = (Vec::new(), Vec::new(), None);
     for name in names {
         if let Some(name) = name.strip_prefix("dns:") {

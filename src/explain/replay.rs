@@ -8,7 +8,8 @@ use std::io::BufRead;
 use serde::Serialize;
 
 use super::seen::{BadLine, Seen, read};
-use crate::policy::{Judgement, Policy};
+use crate::policy::{Entitlements, Judgement, Policy};
+use crate::s3::Access;
 
 /// What a replay found.
 #[derive(Debug, Default, Serialize)]
@@ -23,8 +24,11 @@ pub struct Replay {
     pub newly_denied: u64,
     /// Denied when they were logged, and allowed now.
     pub newly_allowed: u64,
-    /// Lines that were no operation of S3's, or of which the log does not tell every access.
+    /// Lines that were no operation of S3's, were refused for another reason than what is granted, or do not tell every
+    /// access.
     pub skipped: u64,
+    /// Lines that are none of the access log's.
+    pub unreadable: u64,
     /// What is denied, alike requests together.
     pub denials: Vec<Denials>,
 }
@@ -55,28 +59,12 @@ pub fn replay(policy: &Policy, log: impl BufRead) -> Result<Replay, BadLine> {
     let mut replay = Replay::default();
     let mut identities = BTreeMap::new();
     let mut denials: BTreeMap<_, Denials> = BTreeMap::new();
-    for seen in read(log) {
-        let Some(seen) = seen? else {
-            replay.skipped += 1;
-            continue;
-        };
+    let log = read(log, |seen| {
         let label = seen.identity.to_string();
-        let entitlements = identities.entry(label.clone()).or_insert_with(|| policy.entitle(&seen.identity));
-        let Some(accesses) = &seen.accesses else {
-            replay.skipped += 1;
-            continue;
-        };
-        let denial = accesses.iter().find_map(|access| {
-            let refused = policy.guardrails().refused_actions();
-            let guardrail = refused.iter().find(|(_, set)| set.contains(access.action));
-            let denied_by = match (guardrail, entitlements.judge(access)) {
-                (Some((guardrail, _)), _) => Some(guardrail.label().to_owned()),
-                (None, Judgement::Denied(grant)) => Some(grant.to_string()),
-                (None, Judgement::NotGranted) => None,
-                (None, Judgement::Allowed(_) | Judgement::Tolerated) => return None,
-            };
-            Some((access.action.as_str(), denied_by))
-        });
+        let entitlements = identities
+            .entry(format!("{:?}", seen.identity))
+            .or_insert_with(|| policy.entitle(&seen.identity));
+        let denial = seen.accesses.iter().find_map(|access| denied(policy, entitlements, &seen, access));
         replay.count(&seen, denial.is_some());
         if let Some((action, denied_by)) = denial {
             let Seen { operation, bucket, key, passed, .. } = seen;
@@ -94,9 +82,27 @@ pub fn replay(policy: &Policy, log: impl BufRead) -> Result<Replay, BadLine> {
             });
             entry.count += 1;
         }
-    }
+    })?;
+    (replay.skipped, replay.unreadable) = (log.untold, log.unreadable);
     replay.denials = denials.into_values().collect();
     Ok(replay)
+}
+
+/// The access's action and what denies it, if something does.
+fn denied(
+    policy: &Policy,
+    entitlements: &Entitlements,
+    seen: &Seen,
+    access: &Access,
+) -> Option<(&'static str, Option<String>)> {
+    let guardrail = policy.guardrails().refusing(seen.operation, access.action);
+    let denied_by = match (guardrail, entitlements.judge(access)) {
+        (Some(guardrail), _) => Some(guardrail.label().to_owned()),
+        (None, Judgement::Denied(grant)) => Some(grant.to_string()),
+        (None, Judgement::NotGranted) => None,
+        (None, Judgement::Allowed(_) | Judgement::Tolerated) => return None,
+    };
+    Some((access.action.as_str(), denied_by))
 }
 
 impl Replay {

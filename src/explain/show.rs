@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::replay::Replay;
 use super::suggest::name_apart;
 use super::{Explanation, Found, Outcome};
+use crate::policy::Stop;
 use crate::s3::{Necessity, Refusal, Scope};
 
 impl Explanation {
@@ -19,18 +20,16 @@ impl Explanation {
     fn refusal(&self) -> Option<Refusal> {
         match &self.outcome {
             Outcome::Allowed { .. } => None,
-            Outcome::Denied(denial) => Some(denial.to_refusal()),
-            Outcome::Stopped(breach) => Some(breach.to_refusal()),
+            Outcome::Stopped(stop) => Some(stop.to_refusal()),
             Outcome::Refused(refusal) => Some(refusal.clone()),
         }
     }
 
     /// The grant or guardrail that decided.
-    fn decided_by(&self) -> Option<String> {
+    fn decided_by(&self) -> Option<&str> {
         match &self.outcome {
-            Outcome::Allowed { grant, .. } => Some(grant.clone()),
-            Outcome::Denied(denial) => denial.denied_by.as_ref().map(ToString::to_string),
-            Outcome::Stopped(breach) => Some(breach.guardrail.label().to_owned()),
+            Outcome::Allowed { grant, .. } => Some(grant),
+            Outcome::Stopped(stop) => stop.decided_by(),
             Outcome::Refused(_) => None,
         }
     }
@@ -43,7 +42,7 @@ impl Explanation {
                     (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
                 })
                 .collect(),
-            Outcome::Denied(_) | Outcome::Stopped(_) | Outcome::Refused(_) => Vec::new(),
+            Outcome::Stopped(_) | Outcome::Refused(_) => Vec::new(),
         }
     }
 
@@ -111,6 +110,9 @@ impl fmt::Display for Explanation {
             writeln!(f, "adds       {name}: {value}")?;
         }
         self.decision(f)?;
+        for what in &self.impossible {
+            writeln!(f, "\nNo grant can say this alone: {what}")?;
+        }
         if self.suggestion.is_empty() {
             return Ok(());
         }
@@ -122,10 +124,12 @@ impl fmt::Display for Explanation {
 impl Explanation {
     fn decision(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.outcome {
-            Outcome::Allowed { grant, .. } => {
-                return writeln!(f, "decision   ALLOWED by the grant '{grant}'");
+            Outcome::Allowed { grant, .. } => writeln!(f, "decision   ALLOWED by the grant '{grant}'")?,
+            Outcome::Stopped(Stop::Guardrail(breach)) => {
+                let guardrail = breach.guardrail;
+                writeln!(f, "decision   DENIED by the guardrail '{guardrail}', whatever is granted")?;
             }
-            Outcome::Denied(denial) => {
+            Outcome::Stopped(Stop::Grant(denial)) => {
                 let access = denial.access.to_string();
                 match &denial.denied_by {
                     Some(grant) => {
@@ -134,14 +138,7 @@ impl Explanation {
                     None => writeln!(f, "decision   DENIED: no grant allows {}", access.escape_debug())?,
                 }
             }
-            Outcome::Stopped(breach) => {
-                writeln!(
-                    f,
-                    "decision   DENIED by the guardrail '{}', whatever is granted",
-                    breach.guardrail
-                )?;
-            }
-            Outcome::Refused(_) => writeln!(f, "decision   DENIED before any grant is asked")?,
+            Outcome::Refused(_) => writeln!(f, "decision   REFUSED for what it is, whatever is granted")?,
         }
         match self.refusal() {
             Some(refusal) => writeln!(
@@ -189,8 +186,14 @@ impl fmt::Display for Replay {
         writeln!(
             f,
             "{} requests: {} allowed, {} denied; {} that were allowed would be denied, {} that were denied would be \
-             allowed; {} lines do not tell enough",
-            self.requests, self.allowed, self.denied, self.newly_denied, self.newly_allowed, self.skipped
+             allowed; {} lines are not about grants or do not tell enough, {} cannot be read",
+            self.requests,
+            self.allowed,
+            self.denied,
+            self.newly_denied,
+            self.newly_allowed,
+            self.skipped,
+            self.unreadable
         )
     }
 }

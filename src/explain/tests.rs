@@ -160,8 +160,84 @@ fn many_keys_become_folders() {
     let log: Vec<String> = (0..300).map(|i| line(format!("year/{}/{i}", i % 3))).collect();
     let grants = learn(log.join("\n").as_bytes()).unwrap();
     assert!(grants.contains(r#"prefixes: ["year/0/", "year/1/", "year/2/"]"#), "{grants}");
+    assert!(grants.contains("# Wider than what was asked for: 300 names"), "{grants}");
     let log: Vec<String> = (0..300).map(|i| line(format!("year/{i}/x"))).collect();
     assert!(learn(log.join("\n").as_bytes()).unwrap().contains(r#"prefixes: ["year/"]"#));
-    let log: Vec<String> = (0..300).map(|i| line(format!("{i}"))).collect();
-    assert!(!learn(log.join("\n").as_bytes()).unwrap().contains("prefixes"));
+    // Keys without a folder do not open the bucket, unless there are more than anybody would read.
+    let loose = |count: usize| {
+        let log: Vec<String> = (0..count).map(|i| line(format!("loose-{i:04}"))).collect();
+        learn(format!("{}\n{}", log.join("\n"), line("year/1/x".to_owned())).as_bytes()).unwrap()
+    };
+    let listed = loose(300);
+    assert!(
+        listed.contains("loose-0299") && listed.contains("year/1/x") && !listed.contains("# Wider"),
+        "{listed}"
+    );
+    let opened = loose(600);
+    assert!(!opened.contains("prefixes") && opened.contains("# Wider"), "{opened}");
+}
+
+#[test]
+fn what_no_grant_can_say_is_left_out_and_told() {
+    let line = |identity: &str, key: &str, more: &str| {
+        format!(
+            r#"{{"identity":"{identity}","operation":"GetObject","bucket":"reports","key":"{key}","grant":"g","upstream_ms":1.0{more}}}"#
+        )
+    };
+    let omitted = r#","accesses":[],"accesses_omitted":3"#;
+    let log = [
+        line("cn:*", "a", ""),
+        line(READER, "*tmp", ""),
+        line(READER, "st*r", ""),
+        line(READER, "b", omitted),
+        line(READER, "c", r#","error_code":"EntityTooLarge","upstream_ms":null"#)
+            .replace(r#""upstream_ms":1.0,"#, ""),
+        "cut off".to_owned(),
+    ];
+    let grants = learn(log.join("\n").as_bytes()).unwrap();
+    assert!(!grants.contains("cn:*\"") && grants.contains("# Left out: cn:*"), "{grants}");
+    assert!(
+        grants.contains("# Left out: spiffe://td/ns/app/sa/api: s3:GetObject on reports/*tmp"),
+        "{grants}"
+    );
+    assert!(grants.contains(r#"prefixes: ["c", "st"]"#) && grants.contains("# Wider"), "{grants}");
+    assert!(
+        grants.contains("1 lines that are not about grants or do not tell every access, 1 that cannot"),
+        "{grants}"
+    );
+
+    let starred = ask(&config(""), "cn:*", "GET /reports/x", &[], "");
+    assert!(
+        starred.to_string().contains("No grant can say this alone")
+            && starred.to_json()["suggested_grants"] == ""
+    );
+    let starred = ask(&config(""), READER, "GET /reports/%2Atmp", &[], "");
+    assert!(starred.to_string().contains("reports/*tmp"), "{starred}");
+    assert_eq!(starred.to_json()["suggested_grants"], "");
+}
+
+#[test]
+fn a_log_replayed_against_the_same_configuration_changes_nothing() {
+    let config = config("");
+    let line = |operation: &str, accesses: &str| {
+        format!(
+            r#"{{"identity":"dns:writer.example","identities":["cn:other","dns:writer.example"],"operation":"{operation}","bucket":"reports","key":null,"grant":"writers","upstream_ms":1.0{accesses}}}"#
+        )
+    };
+    let created = r#","accesses":[{"action":"s3:CreateBucket","bucket":"reports"},{"action":"s3:PutBucketOwnershipControls","bucket":"reports"}]"#;
+    let tags = r#","accesses":[{"action":"s3:PutObject","bucket":"reports","key":"k"},{"action":"s3:GetObjectTagging","bucket":"reports","key":"k","possible":true}]"#;
+    let refused = r#"{"identity":"dns:writer.example","operation":"PutObject","bucket":"reports","key":"k","grant":null,"error_code":"MissingContentLength","upstream_ms":null}"#;
+    let log = [
+        line("DeleteBucketCors", ""),
+        line("CreateBucket", created),
+        line("CopyObject", tags),
+        refused.to_owned(),
+    ];
+    let log = log.join("\n");
+    let same = replay(&config.policy, log.as_bytes()).unwrap();
+    assert_eq!((same.requests, same.newly_denied, same.newly_allowed, same.skipped), (3, 0, 0, 1), "{same}");
+    let denies = CONFIG.replace(r#"prefixes: ["sealed/"], actions: ["*"]"#, r#"actions: ["*Tagging"]"#);
+    let denies = denies.replace("spiffe://td/**", "dns:**");
+    let changed = replay(&Config::parse(&denies, &[]).unwrap().policy, log.as_bytes()).unwrap();
+    assert_eq!(changed.newly_denied, 1, "{changed}");
 }

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderName, header};
 
+use crate::s3::{ErrorCode, Refusal};
+
 /// Fields that concern one connection (RFC 9110 section 7.6.1, RFC 9113 section 8.2.2).
 const HOP_BY_HOP: [HeaderName; 6] = [
     header::CONNECTION,
@@ -23,6 +25,16 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
     headers.remove("keep-alive");
     headers.remove("proxy-connection");
+}
+
+/// Takes the connection's business out of a request, unless that is what its sender wants to hide something with.
+pub fn strip_request(headers: &mut HeaderMap) -> Result<(), Refusal> {
+    if let Some(name) = nominated_without_right(headers) {
+        let message = format!("The Connection header must not name '{name}'.");
+        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
+    }
+    strip_hop_by_hop(headers);
+    Ok(())
 }
 
 /// A nominated field that decides or proves something: authentication, framing, conditions, an `x-amz-` header other

@@ -12,7 +12,7 @@ mod stop;
 
 pub use accept::{Accepting, Listen, Refused};
 pub use head_timer::HeadTimer;
-pub use hop_by_hop::{nominated_without_right, strip_hop_by_hop};
+pub use hop_by_hop::{nominated_without_right, strip_hop_by_hop, strip_request};
 pub use idle::IdleTimeout;
 pub use local::{LocalAddress, LocalListener};
 pub use local_stream::LocalStream;

@@ -106,17 +106,21 @@ impl RequiredEncryption {
         let want = |what: String| Err(Breach::new(Guardrail::Encryption, format!("send {what}")));
         match text(ALGORITHM) {
             Some(given) if given == self.algorithm.as_str() => {}
-            None if self.add_if_missing => additions.push(ALGORITHM, self.algorithm.as_str())?,
+            None if self.add_if_missing => {
+                additions.push(Guardrail::Encryption, ALGORITHM, self.algorithm.as_str())?;
+            }
             _ => return want(format!("{ALGORITHM}: {}", self.algorithm)),
         }
         let Some(key) = &self.key else { return Ok(()) };
         match text(KEY) {
             Some(given) if given == key => Ok(()),
             // The bare ID of the same key: sent as the ARN, so that no other account's key can be meant.
-            Some(given) if key.rsplit('/').next() == Some(given) => Ok(additions.push(KEY, key)?),
-            None if self.add_if_missing => Ok(additions.push(KEY, key)?),
-            Some(_) => want(format!("no other KMS key than {key}")),
-            None => want(format!("{KEY}: {key}")),
+            Some(given) if key.rsplit('/').next() == Some(given) => {
+                additions.push(Guardrail::Encryption, KEY, key)
+            }
+            None if self.add_if_missing => additions.push(Guardrail::Encryption, KEY, key),
+            // Not which: the ARN names an account, and this is said before any grant is asked.
+            _ => want(format!("the required KMS key in {KEY}; an administrator of this proxy knows which")),
         }
     }
 }

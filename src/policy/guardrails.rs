@@ -102,8 +102,16 @@ impl Breach {
 pub struct Additions(Vec<(HeaderName, HeaderValue)>);
 
 impl Additions {
-    pub(super) fn push(&mut self, name: &'static str, value: &str) -> Result<(), InvalidAddition> {
-        let value = HeaderValue::from_str(value).map_err(|_| InvalidAddition)?;
+    /// The configuration's reader lets no value pass that a header could not carry; should one ever, the guardrail
+    /// that wanted it refuses.
+    pub(super) fn push(
+        &mut self,
+        guardrail: Guardrail,
+        name: &'static str,
+        value: &str,
+    ) -> Result<(), Breach> {
+        let value = HeaderValue::from_str(value)
+            .map_err(|_| Breach::new(guardrail, format!("'{name}' cannot carry what has to be added")))?;
         self.0.push((HeaderName::from_static(name), value));
         Ok(())
     }
@@ -111,16 +119,6 @@ impl Additions {
     /// The headers, each of which takes the place of any of its name.
     pub fn iter(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
         self.0.iter()
-    }
-}
-
-/// A value of the configuration that no header can carry; the configuration's reader lets none pass.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct InvalidAddition;
-
-impl From<InvalidAddition> for Breach {
-    fn from(InvalidAddition: InvalidAddition) -> Self {
-        Self::new(Guardrail::Encryption, "a header cannot carry what the guardrail adds")
     }
 }
 
@@ -150,9 +148,21 @@ impl Guardrails {
         ]
     }
 
+    /// The guardrail that refuses an action of an operation to everybody.
+    pub fn refusing(&self, operation: Operation, action: Action) -> Option<Guardrail> {
+        let refused =
+            |(_, set): &(Guardrail, ActionSet)| set.contains(action) && !tightens(operation, action);
+        self.refused_actions().into_iter().find(refused).map(|(guardrail, _)| guardrail)
+    }
+
     /// Checks a request of which everything is known. Its headers are those that were classified.
     pub fn check(&self, asked: &Asked, headers: &HeaderMap, now: SystemTime) -> Result<Additions, Breach> {
-        self.check_actions(asked, headers)?;
+        self.check_actions(asked.operation(), asked.accesses().iter().map(|access| access.action), headers)?;
+        let ownership = headers.get("x-amz-object-ownership");
+        if self.acl == Stance::Deny && ownership.is_some_and(|value| value != "BucketOwnerEnforced") {
+            let message = "x-amz-object-ownership must be BucketOwnerEnforced, which has no ACLs";
+            return Err(Breach::new(Guardrail::Acl, message));
+        }
         if self.public_access == Stance::Deny && headers.contains_key("x-amz-website-redirect-location") {
             let message = "website redirects are not accepted; leave out x-amz-website-redirect-location";
             return Err(Breach::new(Guardrail::PublicAccess, message));
@@ -163,27 +173,42 @@ impl Guardrails {
         Ok(additions)
     }
 
-    fn check_actions(&self, asked: &Asked, headers: &HeaderMap) -> Result<(), Breach> {
-        for (guardrail, refused) in self.refused_actions() {
-            let breaks = |action| refused.contains(action) && !tightens(asked.operation(), action, headers);
-            if let Some(access) = asked.accesses().iter().find(|access| breaks(access.action)) {
-                return Err(Breach::new(guardrail, what_is_refused(guardrail, access.action, headers)));
+    /// Checks the actions of a request, of which not everything need be known yet.
+    pub(super) fn check_actions(
+        &self,
+        operation: Operation,
+        actions: impl IntoIterator<Item = Action>,
+        headers: &HeaderMap,
+    ) -> Result<(), Breach> {
+        for action in actions {
+            if let Some(guardrail) = self.refusing(operation, action) {
+                return Err(Breach::new(guardrail, what_is_refused(guardrail, action, headers)));
             }
         }
         Ok(())
     }
 }
 
-/// Requests that take away what the guardrail is about, although their action could also give it.
-fn tightens(operation: Operation, action: Action, headers: &HeaderMap) -> bool {
-    match operation {
-        Operation::DeleteBucketCors => action == Action::PutBucketCORS,
+/// Actions with which one can also take away what their guardrail is about.
+pub(super) const TIGHTENING: ActionSet = ActionSet::of(&[
+    Action::PutBucketCORS,
+    Action::PutBucketObjectLockConfiguration,
+    Action::PutBucketOwnershipControls,
+    Action::PutLifecycleConfiguration,
+]);
+
+/// Requests that do: a deletion of the setting, or a new bucket that has it from the start.
+fn tightens(operation: Operation, action: Action) -> bool {
+    let tightened = match operation {
+        Operation::DeleteBucketCors => ActionSet::of(&[Action::PutBucketCORS]),
+        Operation::DeleteBucketLifecycle => ActionSet::of(&[Action::PutLifecycleConfiguration]),
+        // Which ownership it is to have is looked at besides.
         Operation::CreateBucket => {
-            action == Action::PutBucketOwnershipControls
-                && headers.get("x-amz-object-ownership").is_some_and(|value| value == "BucketOwnerEnforced")
+            ActionSet::of(&[Action::PutBucketObjectLockConfiguration, Action::PutBucketOwnershipControls])
         }
-        _ => false,
-    }
+        _ => ActionSet::default(),
+    };
+    tightened.contains(action)
 }
 
 fn what_is_refused(guardrail: Guardrail, action: Action, headers: &HeaderMap) -> String {

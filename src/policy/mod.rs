@@ -15,6 +15,7 @@ mod review;
 mod role;
 mod session;
 mod template;
+mod verdict;
 
 pub use attribution::{session_name, session_tags};
 pub use decide::{Denial, Entitlements, Judgement, Permitted};
@@ -27,3 +28,4 @@ pub use review::review;
 pub use role::{RoleArn, RoleError, RolePattern};
 pub use session::{Acting, Persona, SessionPolicy, SeveralRoles};
 pub use template::{PrefixTemplate, TemplateError};
+pub use verdict::Stop;

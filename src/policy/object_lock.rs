@@ -23,7 +23,8 @@ pub struct ObjectLock {
     pub require: Option<RequiredRetention>,
     /// Refuses to end governance-mode retention early.
     pub deny_governance_bypass: bool,
-    /// Refuses to delete versions, and with it the lock's bucket-wide settings.
+    /// Refuses to delete versions, and to change what could do so later: the lock's bucket-wide settings, lifecycle
+    /// rules (Amazon S3 API reference, "DeleteObject": who denies deletes has to deny `s3:PutLifecycleConfiguration`).
     pub deny_version_delete: bool,
 }
 
@@ -42,7 +43,7 @@ impl ObjectLock {
             refused = refused.with(Action::BypassGovernanceRetention);
         }
         if self.deny_version_delete {
-            refused = refused.with(Action::DeleteObjectVersion);
+            refused = refused.with(Action::DeleteObjectVersion).with(Action::PutLifecycleConfiguration);
         }
         if self.require.is_some() || self.deny_version_delete {
             refused = refused.with(Action::PutBucketObjectLockConfiguration);
@@ -68,8 +69,9 @@ impl ObjectLock {
                 Ok(())
             }
             None if creates && required.add_if_missing => {
-                additions.push("x-amz-object-lock-mode", required.mode.as_str())?;
-                Ok(additions.push("x-amz-object-lock-retain-until-date", &date(now + days))?)
+                additions.push(Guardrail::ObjectLock, "x-amz-object-lock-mode", required.mode.as_str())?;
+                let until = date(now + days);
+                additions.push(Guardrail::ObjectLock, "x-amz-object-lock-retain-until-date", &until)
             }
             _ => Err(Breach::new(
                 Guardrail::ObjectLock,

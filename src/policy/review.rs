@@ -1,7 +1,7 @@
 //! What a policy's author should look at again: grants that cannot have been meant as they stand.
 
 use super::grant::{Effect, Grant, Policy, on_keys};
-use super::guardrails::Guardrails;
+use super::guardrails::{Guardrails, TIGHTENING};
 use super::pattern::ActionPattern;
 use crate::s3::ActionSet;
 
@@ -59,6 +59,7 @@ fn actions(grant: &Grant, guardrails: &Guardrails, warn: &mut impl FnMut(String)
     }
     for (guardrail, refused) in guardrails.refused_actions() {
         // A pattern that also gives something else was not meant for these actions alone.
+        let refused = refused.without(TIGHTENING);
         for pattern in grant.actions.iter().filter(|pattern| refused.covers(pattern.set())) {
             warn(format!(
                 "{pattern} is refused to everybody by the guardrail '{guardrail}', whatever is granted"

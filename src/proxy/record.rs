@@ -97,7 +97,7 @@ impl Record {
 
     /// Keeps the accesses that operation, bucket and key do not tell.
     pub(super) fn asked(&mut self, asked: &Asked) {
-        self.accesses = Accesses::beyond_the_obvious(asked);
+        self.accesses = Accesses::beyond_the_obvious(asked.operation(), asked.accesses());
     }
 
     pub(super) fn granted(&mut self, grant: &Arc<str>) {

@@ -2,25 +2,10 @@
 //!
 //! Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3" (September 2026),
 //! the actions whose resource is a bucket or an object, and those on the account's list of buckets and its
-//! public-access block, each with its access level and resource. One enum serves grants, denials and logs.
+//! public-access block, each with its resource. One enum serves grants, denials and logs.
 
 use std::fmt;
 use std::str::FromStr;
-
-/// IAM's access level of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// Shows names.
-    List,
-    /// Shows contents or settings.
-    Read,
-    /// Changes contents or settings.
-    Write,
-    /// Changes tags only.
-    Tagging,
-    /// Changes who may do what.
-    Permissions,
-}
 
 /// What an action is done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +19,7 @@ pub enum Resource {
 }
 
 macro_rules! actions {
-    ($($name:ident: $level:ident $resource:ident;)+) => {
+    ($($name:ident: $resource:ident;)+) => {
         /// An IAM action of the `s3:` prefix; the variant's name is the action's name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[allow(missing_docs, reason = "the names are IAM's own")]
@@ -49,11 +34,6 @@ macro_rules! actions {
                 match self { $(Action::$name => concat!("s3:", stringify!($name))),+ }
             }
 
-            /// Its access level.
-            pub const fn level(self) -> Level {
-                match self { $(Action::$name => Level::$level),+ }
-            }
-
             /// What it is done to.
             pub const fn resource(self) -> Resource {
                 match self { $(Action::$name => Resource::$resource),+ }
@@ -63,115 +43,115 @@ macro_rules! actions {
 }
 
 actions! {
-    AbortMultipartUpload: Write Object;
-    AllowVendedLogDeliveryForResource: Read Bucket;
-    BypassGovernanceRetention: Permissions Object;
-    CreateBucket: Write Bucket;
-    CreateBucketMetadataTableConfiguration: Write Bucket;
-    DeleteBucket: Write Bucket;
-    DeleteBucketMetadataTableConfiguration: Write Bucket;
-    DeleteBucketPolicy: Permissions Bucket;
-    DeleteBucketWebsite: Write Bucket;
-    DeleteObject: Write Object;
-    DeleteObjectAnnotation: Write Object;
-    DeleteObjectTagging: Tagging Object;
-    DeleteObjectVersion: Write Object;
-    DeleteObjectVersionAnnotation: Write Object;
-    DeleteObjectVersionTagging: Tagging Object;
-    GetAccelerateConfiguration: Read Bucket;
-    GetAccountPublicAccessBlock: Read Account;
-    GetAnalyticsConfiguration: Read Bucket;
-    GetBucketAbac: Read Bucket;
-    GetBucketAcl: Read Bucket;
-    GetBucketCORS: Read Bucket;
-    GetBucketLocation: Read Bucket;
-    GetBucketLogging: Read Bucket;
-    GetBucketMetadataTableConfiguration: Read Bucket;
-    GetBucketNotification: Read Bucket;
-    GetBucketObjectLockConfiguration: Read Bucket;
-    GetBucketOwnershipControls: Read Bucket;
-    GetBucketPolicy: Read Bucket;
-    GetBucketPolicyStatus: Read Bucket;
-    GetBucketPublicAccessBlock: Read Bucket;
-    GetBucketRequestPayment: Read Bucket;
-    GetBucketTagging: Read Bucket;
-    GetBucketVersioning: Read Bucket;
-    GetBucketWebsite: Read Bucket;
-    GetEncryptionConfiguration: Read Bucket;
-    GetIntelligentTieringConfiguration: Read Bucket;
-    GetInventoryConfiguration: Read Bucket;
-    GetLifecycleConfiguration: Read Bucket;
-    GetMetricsConfiguration: Read Bucket;
-    GetObject: Read Object;
-    GetObjectAcl: Read Object;
-    GetObjectAnnotation: Read Object;
-    GetObjectAttributes: Read Object;
-    GetObjectLegalHold: Read Object;
-    GetObjectRetention: Read Object;
-    GetObjectTagging: Read Object;
-    GetObjectTorrent: Read Object;
-    GetObjectVersion: Read Object;
-    GetObjectVersionAcl: Read Object;
-    GetObjectVersionAnnotation: Read Object;
-    GetObjectVersionAnnotationForReplication: Read Object;
-    GetObjectVersionAttributes: Read Object;
-    GetObjectVersionForReplication: Read Object;
-    GetObjectVersionTagging: Read Object;
-    GetObjectVersionTorrent: Read Object;
-    GetReplicationConfiguration: Read Bucket;
-    InitiateReplication: Write Object;
-    ListAllMyBuckets: List Account;
-    ListBucket: List Bucket;
-    ListBucketMultipartUploads: List Bucket;
-    ListBucketVersions: List Bucket;
-    ListMultipartUploadParts: List Object;
-    ListObjectAnnotations: List Object;
-    ListObjectVersionAnnotations: List Object;
-    ListTagsForResource: List Bucket;
-    ObjectOwnerOverrideToBucketOwner: Permissions Object;
-    PauseReplication: Write Bucket;
-    PutAccelerateConfiguration: Write Bucket;
-    PutAccountPublicAccessBlock: Permissions Account;
-    PutAnalyticsConfiguration: Write Bucket;
-    PutBucketAbac: Write Bucket;
-    PutBucketAcl: Permissions Bucket;
-    PutBucketCORS: Write Bucket;
-    PutBucketLogging: Write Bucket;
-    PutBucketNotification: Write Bucket;
-    PutBucketObjectLockConfiguration: Write Bucket;
-    PutBucketOwnershipControls: Permissions Bucket;
-    PutBucketPolicy: Permissions Bucket;
-    PutBucketPublicAccessBlock: Permissions Bucket;
-    PutBucketRequestPayment: Write Bucket;
-    PutBucketTagging: Tagging Bucket;
-    PutBucketVersioning: Write Bucket;
-    PutBucketWebsite: Write Bucket;
-    PutEncryptionConfiguration: Write Bucket;
-    PutIntelligentTieringConfiguration: Write Bucket;
-    PutInventoryConfiguration: Write Bucket;
-    PutLifecycleConfiguration: Write Bucket;
-    PutMetricsConfiguration: Write Bucket;
-    PutObject: Write Object;
-    PutObjectAcl: Permissions Object;
-    PutObjectAnnotation: Write Object;
-    PutObjectLegalHold: Write Object;
-    PutObjectRetention: Write Object;
-    PutObjectTagging: Tagging Object;
-    PutObjectVersionAcl: Permissions Object;
-    PutObjectVersionAnnotation: Write Object;
-    PutObjectVersionTagging: Tagging Object;
-    PutReplicationConfiguration: Write Bucket;
-    ReplicateDelete: Write Object;
-    ReplicateObject: Write Object;
-    ReplicateObjectAnnotation: Write Object;
-    ReplicateTags: Tagging Object;
-    RestoreObject: Write Object;
-    TagResource: Tagging Bucket;
-    UntagResource: Tagging Bucket;
-    UpdateBucketMetadataAnnotationTableConfiguration: Write Bucket;
-    UpdateBucketMetadataInventoryTableConfiguration: Write Bucket;
-    UpdateBucketMetadataJournalTableConfiguration: Write Bucket;
-    UpdateObjectEncryption: Write Object;
+    AbortMultipartUpload: Object;
+    AllowVendedLogDeliveryForResource: Bucket;
+    BypassGovernanceRetention: Object;
+    CreateBucket: Bucket;
+    CreateBucketMetadataTableConfiguration: Bucket;
+    DeleteBucket: Bucket;
+    DeleteBucketMetadataTableConfiguration: Bucket;
+    DeleteBucketPolicy: Bucket;
+    DeleteBucketWebsite: Bucket;
+    DeleteObject: Object;
+    DeleteObjectAnnotation: Object;
+    DeleteObjectTagging: Object;
+    DeleteObjectVersion: Object;
+    DeleteObjectVersionAnnotation: Object;
+    DeleteObjectVersionTagging: Object;
+    GetAccelerateConfiguration: Bucket;
+    GetAccountPublicAccessBlock: Account;
+    GetAnalyticsConfiguration: Bucket;
+    GetBucketAbac: Bucket;
+    GetBucketAcl: Bucket;
+    GetBucketCORS: Bucket;
+    GetBucketLocation: Bucket;
+    GetBucketLogging: Bucket;
+    GetBucketMetadataTableConfiguration: Bucket;
+    GetBucketNotification: Bucket;
+    GetBucketObjectLockConfiguration: Bucket;
+    GetBucketOwnershipControls: Bucket;
+    GetBucketPolicy: Bucket;
+    GetBucketPolicyStatus: Bucket;
+    GetBucketPublicAccessBlock: Bucket;
+    GetBucketRequestPayment: Bucket;
+    GetBucketTagging: Bucket;
+    GetBucketVersioning: Bucket;
+    GetBucketWebsite: Bucket;
+    GetEncryptionConfiguration: Bucket;
+    GetIntelligentTieringConfiguration: Bucket;
+    GetInventoryConfiguration: Bucket;
+    GetLifecycleConfiguration: Bucket;
+    GetMetricsConfiguration: Bucket;
+    GetObject: Object;
+    GetObjectAcl: Object;
+    GetObjectAnnotation: Object;
+    GetObjectAttributes: Object;
+    GetObjectLegalHold: Object;
+    GetObjectRetention: Object;
+    GetObjectTagging: Object;
+    GetObjectTorrent: Object;
+    GetObjectVersion: Object;
+    GetObjectVersionAcl: Object;
+    GetObjectVersionAnnotation: Object;
+    GetObjectVersionAnnotationForReplication: Object;
+    GetObjectVersionAttributes: Object;
+    GetObjectVersionForReplication: Object;
+    GetObjectVersionTagging: Object;
+    GetObjectVersionTorrent: Object;
+    GetReplicationConfiguration: Bucket;
+    InitiateReplication: Object;
+    ListAllMyBuckets: Account;
+    ListBucket: Bucket;
+    ListBucketMultipartUploads: Bucket;
+    ListBucketVersions: Bucket;
+    ListMultipartUploadParts: Object;
+    ListObjectAnnotations: Object;
+    ListObjectVersionAnnotations: Object;
+    ListTagsForResource: Bucket;
+    ObjectOwnerOverrideToBucketOwner: Object;
+    PauseReplication: Bucket;
+    PutAccelerateConfiguration: Bucket;
+    PutAccountPublicAccessBlock: Account;
+    PutAnalyticsConfiguration: Bucket;
+    PutBucketAbac: Bucket;
+    PutBucketAcl: Bucket;
+    PutBucketCORS: Bucket;
+    PutBucketLogging: Bucket;
+    PutBucketNotification: Bucket;
+    PutBucketObjectLockConfiguration: Bucket;
+    PutBucketOwnershipControls: Bucket;
+    PutBucketPolicy: Bucket;
+    PutBucketPublicAccessBlock: Bucket;
+    PutBucketRequestPayment: Bucket;
+    PutBucketTagging: Bucket;
+    PutBucketVersioning: Bucket;
+    PutBucketWebsite: Bucket;
+    PutEncryptionConfiguration: Bucket;
+    PutIntelligentTieringConfiguration: Bucket;
+    PutInventoryConfiguration: Bucket;
+    PutLifecycleConfiguration: Bucket;
+    PutMetricsConfiguration: Bucket;
+    PutObject: Object;
+    PutObjectAcl: Object;
+    PutObjectAnnotation: Object;
+    PutObjectLegalHold: Object;
+    PutObjectRetention: Object;
+    PutObjectTagging: Object;
+    PutObjectVersionAcl: Object;
+    PutObjectVersionAnnotation: Object;
+    PutObjectVersionTagging: Object;
+    PutReplicationConfiguration: Bucket;
+    ReplicateDelete: Object;
+    ReplicateObject: Object;
+    ReplicateObjectAnnotation: Object;
+    ReplicateTags: Object;
+    RestoreObject: Object;
+    TagResource: Bucket;
+    UntagResource: Bucket;
+    UpdateBucketMetadataAnnotationTableConfiguration: Bucket;
+    UpdateBucketMetadataInventoryTableConfiguration: Bucket;
+    UpdateBucketMetadataJournalTableConfiguration: Bucket;
+    UpdateObjectEncryption: Object;
 }
 
 /// A name that is in none of the tables.

@@ -28,6 +28,7 @@ pub struct Asked {
     query: Query,
     accesses: Vec<Access>,
     retention: Option<Retention>,
+    bucket_prefix: String,
 }
 
 impl Asked {
@@ -49,6 +50,12 @@ impl Asked {
     /// Every access, in the order of the request; empty only while the body that names them has not been read.
     pub fn accesses(&self) -> &[Access] {
         &self.accesses
+    }
+
+    /// For ListBuckets, what the names must start with. S3 is not asked for it: whether and where its answer goes on
+    /// would tell of buckets that the client may not know of.
+    pub fn bucket_prefix(&self) -> &str {
+        &self.bucket_prefix
     }
 
     /// The retention that the request states for an object.
@@ -131,6 +138,11 @@ impl Unread {
         &self.asked.accesses
     }
 
+    /// The actions that the head alone asks for, on whatever the body names.
+    pub fn actions(&self) -> impl Iterator<Item = Action> {
+        self.asked.accesses.iter().map(|access| access.action).chain(self.further.iter().copied())
+    }
+
     /// What the body is.
     pub fn document(&self) -> Document {
         self.document
@@ -162,7 +174,11 @@ impl Unread {
         })?;
         let version = victim.version.as_deref();
         let delete = if version.is_some() { Action::DeleteObjectVersion } else { Action::DeleteObject };
-        let read = victim.if_match.then_some(Action::GetObject);
+        let read = victim.if_match.then_some(if version.is_some() {
+            Action::GetObjectVersion
+        } else {
+            Action::GetObject
+        });
         let actions = std::iter::once(delete).chain(read).chain(self.further.iter().copied());
         let access = |action| Access::on_object(action, bucket, &key, version);
         self.asked.accesses.extend(actions.map(access));
@@ -179,7 +195,7 @@ pub fn classify(head: &mut Parts, domains: &Domains) -> Result<Classified, Refus
         return Ok(never);
     }
     let target = target(head, domains)?;
-    let query = Query::parse(head.uri.query().unwrap_or_default())?;
+    let mut query = Query::parse(head.uri.query().unwrap_or_default())?;
     header::unhoist(&mut head.headers, &query)?;
     let row = select(head, &target, &query)?;
     if let Needs::Never(why) = row.needs {
@@ -189,7 +205,12 @@ pub fn classify(head: &mut Parts, domains: &Domains) -> Result<Classified, Refus
     let further = header::needs(row.operation, &head.headers)?;
     let source = if row.copies { Some(canonical_copy_source(head)?) } else { None };
     let retention = Retention::of_headers(&head.headers)?;
-    let mut asked = Asked { operation: row.operation, target, query, accesses: Vec::new(), retention };
+    let bucket_prefix = match row.operation {
+        Operation::ListBuckets => unpaged(&mut query),
+        _ => String::new(),
+    };
+    let mut asked =
+        Asked { operation: row.operation, target, query, accesses: Vec::new(), retention, bucket_prefix };
     asked.accesses = accesses(row.needs, &asked, source.as_ref(), &further)?;
     if row.operation == Operation::CopyObject
         && let (Some(source), Target::Object(bucket, key)) = (source, &asked.target)
@@ -200,6 +221,15 @@ pub fn classify(head: &mut Parts, domains: &Domains) -> Result<Classified, Refus
         Some(document) => Classified::Unread(Unread { asked, document, further }),
         None => Classified::Whole(asked),
     })
+}
+
+/// Takes the paging out of a ListBuckets, and gives what the names must start with. The answer is always whole; no
+/// token leads to a next page, so one that comes all the same was made up.
+fn unpaged(query: &mut Query) -> String {
+    for paging in ["max-buckets", "continuation-token"] {
+        query.take(paging);
+    }
+    query.take("prefix").unwrap_or_default()
 }
 
 /// WriteGetObjectResponse has a path of its own, which would not do for a bucket.
@@ -307,7 +337,15 @@ fn accesses(
         _ => return Err(misfit()),
     };
     match &asked.target {
-        Target::Object(bucket, key) => accesses.extend(on_object(further, bucket, key)),
+        Target::Object(bucket, key) => {
+            // Only a condition on what is there reads, and it reads what the request names.
+            let named = |&action: &Action| match (action, version) {
+                (Action::GetObject, Some(_)) => Action::GetObjectVersion,
+                (action, _) => action,
+            };
+            let further: Vec<Action> = further.iter().map(named).collect();
+            accesses.extend(on_object(&further, bucket, key));
+        }
         Target::Bucket(bucket) => {
             accesses.extend(further.iter().map(|&action| Access::in_bucket(action, bucket)));
         }

@@ -72,6 +72,8 @@ mod tests {
         for good in [
             "<Delete xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>\r\n<Object><Key>a</Key></Object>\r\n</Delete>\n",
             "<Delete><Quiet>true</Quiet><Object><Key>a</Key><ETag>x</ETag><Size>1</Size></Object><Object ><Key >b</Key ></Object></Delete>",
+            "<?xml version='1.0' encoding='utf-8'?>\n<Delete><Object><Key>a</Key></Object></Delete>",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?><Delete><Object><Key>a</Key></Object></Delete>",
             "\u{feff}<?xml version='1.0' encoding='UTF-8'?>\n<Delete><Object><Key>a</Key></Object></Delete>",
         ] {
             assert!(parse(good.as_bytes()).is_ok(), "{good}");

@@ -7,7 +7,10 @@ use roxmltree::Document;
 #[error("the list of buckets is not what the API reference describes")]
 pub struct ListingError;
 
-/// Cuts every `Bucket` out of the document whose name `keep` does not take. Everything else stays byte for byte.
+const TOKEN: &str = "ContinuationToken";
+
+/// Cuts every `Bucket` out of the document whose name `keep` does not take, and the token that leads to more: where it
+/// stands would tell of what was cut. Everything else stays byte for byte.
 pub fn retain_buckets(xml: &str, keep: impl Fn(&str) -> bool) -> Result<String, ListingError> {
     let document = Document::parse(xml).map_err(|_| ListingError)?;
     let root = document.root_element();
@@ -17,8 +20,12 @@ pub fn retain_buckets(xml: &str, keep: impl Fn(&str) -> bool) -> Result<String, 
     let mut kept = String::with_capacity(xml.len());
     let mut from = 0;
     // A name somewhere else than expected would be passed on unseen.
-    let buckets = root.descendants().filter(|node| node.tag_name().name() == "Bucket");
-    for bucket in buckets {
+    for bucket in root.descendants().filter(|node| ["Bucket", TOKEN].contains(&node.tag_name().name())) {
+        if bucket.tag_name().name() == TOKEN {
+            kept.push_str(&xml[from..bucket.range().start]);
+            from = bucket.range().end;
+            continue;
+        }
         let name = bucket.children().find(|node| node.tag_name().name() == "Name");
         let name = name.and_then(|node| node.text()).ok_or(ListingError)?;
         let range = bucket.range();
@@ -47,8 +54,9 @@ mod tests {
     #[test]
     fn only_known_buckets_are_left() {
         let kept = retain_buckets(LISTING, |name| name.starts_with("a-")).unwrap();
-        assert_eq!(kept, LISTING.replace("<Bucket><Name>b-two</Name></Bucket>", ""));
-        assert_eq!(retain_buckets(LISTING, |_| true).unwrap(), LISTING);
+        let whole = LISTING.replace("<ContinuationToken>t</ContinuationToken>", "");
+        assert_eq!(kept, whole.replace("<Bucket><Name>b-two</Name></Bucket>", ""));
+        assert_eq!(retain_buckets(LISTING, |_| true).unwrap(), whole);
         let none = retain_buckets(LISTING, |_| false).unwrap();
         assert!(none.contains("<Buckets></Buckets>") && !none.contains("Name"), "{none}");
     }

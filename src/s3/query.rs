@@ -80,6 +80,12 @@ impl Query {
         self.parameters.iter().find(|p| p.name == name).map(|p| p.value.as_str())
     }
 
+    /// Takes a parameter out: S3 will not see it.
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.parameters.iter().position(|p| p.name == name)?;
+        Some(self.parameters.remove(at).value)
+    }
+
     /// What S3 should see, in the client's order.
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters

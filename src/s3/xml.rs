@@ -100,12 +100,21 @@ fn check(node: Node<'_, '_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-const DECLARATION: [&str; 4] = [
-    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
-    "<?xml version='1.0' encoding='UTF-8'?>",
-    "<?xml version=\"1.0\" encoding=\"utf-8\"?>",
-    "<?xml version=\"1.0\"?>",
-];
+/// What stands behind an XML declaration, if there is one that leaves no choice: version 1.0 in UTF-8.
+fn behind_declaration(text: &str) -> &str {
+    let declared = text.strip_prefix("<?xml ").and_then(|text| text.split_once("?>"));
+    let Some((declaration, behind)) = declared else { return text };
+    let known = declaration.split_ascii_whitespace().enumerate().all(|(i, part)| {
+        let part = part.replace('\'', "\"").to_ascii_lowercase();
+        match part.as_str() {
+            "version=\"1.0\"" => i == 0,
+            "encoding=\"utf-8\"" => i == 1,
+            "standalone=\"yes\"" | "standalone=\"no\"" => i > 0,
+            _ => false,
+        }
+    });
+    if known && declaration.starts_with("version") { behind } else { text }
+}
 
 /// A first look at the tags alone, in one pass: only the elements of the schema, bare, and on the root at most S3's
 /// namespace. What comes behind may then take time in proportion to the body, which an XML parser alone does not
@@ -113,7 +122,7 @@ const DECLARATION: [&str; 4] = [
 /// prefixes, DOCTYPE, CDATA, comments or an encoding.
 fn refuse_other_markup(text: &str, schema: &Schema) -> Result<(), Refusal> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let body = DECLARATION.iter().find_map(|declaration| text.strip_prefix(declaration)).unwrap_or(text);
+    let body = behind_declaration(text);
     let known = |name: &str| schema.iter().any(|(path, _)| path.rsplit('/').next() == Some(name));
     let mut root = true;
     for (i, piece) in body.split('<').enumerate() {

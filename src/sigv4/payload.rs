@@ -5,7 +5,7 @@ use http::request::Parts;
 
 use super::encoder::{signed_length, unsigned_length};
 use super::trailer::TrailerNames;
-use crate::s3::{ErrorCode, Operation, Refusal};
+use crate::s3::{Document, ErrorCode, Operation, Refusal};
 
 /// The five ways in which S3 lets a body be announced in `x-amz-content-sha256`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,14 +130,36 @@ impl Payload {
         }
     }
 
+    /// Refuses a document that has to be read before the decision and is not sent as it is, or is too long.
+    pub fn check_document(&self, operation: Operation, document: Document) -> Result<(), Refusal> {
+        if self.mode.is_streaming() {
+            let message = format!("The body of {operation} cannot be sent in aws-chunked framing here.");
+            return Err(Refusal::new(ErrorCode::NotImplemented, message));
+        }
+        let most = document.max_bytes();
+        if self.object_length > most as u64 {
+            let message = format!("The XML of this request is at most {} KiB.", most / 1024);
+            return Err(Refusal::new(ErrorCode::EntityTooLarge, message));
+        }
+        Ok(())
+    }
+
     /// Refuses an object of more than `most` bytes: in one request, and in the sum that the end of a multipart upload
     /// may state. Other bodies are no objects.
     pub fn check_size(&self, operation: Operation, headers: &HeaderMap, most: u64) -> Result<(), Refusal> {
         let size = match operation {
             Operation::PutObject | Operation::UploadPart => Some(self.object_length),
-            Operation::CompleteMultipartUpload => {
-                headers.get("x-amz-mp-object-size").and_then(|size| size.to_str().ok()?.parse().ok())
-            }
+            Operation::CompleteMultipartUpload => match headers.get("x-amz-mp-object-size") {
+                None => None,
+                Some(size) => {
+                    Some(size.to_str().ok().and_then(|size| size.parse().ok()).ok_or_else(|| {
+                        Refusal::new(
+                            ErrorCode::InvalidArgument,
+                            "x-amz-mp-object-size is not a length in bytes.",
+                        )
+                    })?)
+                }
+            },
             _ => None,
         };
         if size.is_none_or(|size| size <= most) {

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
-use crate::s3::{Access, Asked, Necessity, Operation, Scope};
+use crate::s3::{Access, Necessity, Operation, Scope};
 
 /// The accesses of one line.
 #[derive(Debug, Clone)]
@@ -13,12 +13,11 @@ const MAX_NAMES: usize = 32 * 1024;
 
 impl Accesses {
     /// Of a request that does more than its operation does to the bucket and key that the line names anyway.
-    pub fn beyond_the_obvious(asked: &Asked) -> Option<Self> {
-        let needed = || asked.accesses().iter().filter(|access| access.necessity == Necessity::Needed);
-        let obvious = asked.operation() != Operation::DeleteObjects
-            && needed().count() == 1
-            && needed().all(|access| access.version.is_none());
-        (!obvious).then(|| Self(needed().cloned().collect()))
+    pub fn beyond_the_obvious(operation: Operation, accesses: &[Access]) -> Option<Self> {
+        let obvious = operation != Operation::DeleteObjects
+            && accesses.len() == 1
+            && accesses.iter().all(|access| access.version.is_none());
+        (!obvious).then(|| Self(accesses.to_vec()))
     }
 
     /// How many of them the line has room for, from the first on.
@@ -64,6 +63,7 @@ impl Serialize for Accesses {
                 key,
                 prefix,
                 version: access.version.as_deref(),
+                possible: access.necessity == Necessity::Possible,
             })?;
         }
         list.end()
@@ -81,6 +81,9 @@ struct Line<'a> {
     prefix: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<&'a str>,
+    /// S3 asks for it only if the source of the copy has tags or annotations.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    possible: bool,
 }
 
 #[cfg(test)]
@@ -100,7 +103,7 @@ mod tests {
                 Classified::Unread(unread) => unread.with_body(body.as_bytes()).unwrap(),
                 Classified::Never(never) => panic!("{never:?}"),
             };
-        Accesses::beyond_the_obvious(&asked)
+        Accesses::beyond_the_obvious(asked.operation(), asked.accesses())
     }
 
     #[test]
@@ -110,12 +113,21 @@ mod tests {
         }
         let json = |accesses: Option<Accesses>| serde_json::to_string(&accesses.unwrap()).unwrap();
         assert_eq!(
-            json(accesses("PUT /data/k", Some(("x-amz-copy-source", "src/a?versionId=1")), "")),
+            json(accesses(
+                "PUT /data/k?partNumber=1&uploadId=u",
+                Some(("x-amz-copy-source", "src/a?versionId=1")),
+                ""
+            )),
             r#"[{"action":"s3:PutObject","bucket":"data","key":"k"},{"action":"s3:GetObjectVersion","bucket":"src","key":"a","version":"1"}]"#
         );
         assert_eq!(
             json(accesses("GET /data/k?versionId=2", None, "")),
             r#"[{"action":"s3:GetObjectVersion","bucket":"data","key":"k","version":"2"}]"#
+        );
+        let copy = json(accesses("PUT /data/k", Some(("x-amz-copy-source", "src/a")), ""));
+        assert!(
+            copy.contains(r#"{"action":"s3:GetObjectTagging","bucket":"src","key":"a","possible":true}"#),
+            "{copy}"
         );
         let one = "<Delete><Object><Key>k</Key></Object></Delete>";
         assert_eq!(

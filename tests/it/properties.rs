@@ -106,6 +106,12 @@ fn encoded() -> impl Strategy<Value = (String, String)> {
     })
 }
 
+fn endpoint() -> Endpoint {
+    let config = "tls: { certificate: c, private_key: k, client_ca: a }\nupstream: { region: eu-west-1 }\n\
+        credentials: { source: environment }\n";
+    Endpoint::new(&Config::parse(config, &[]).unwrap().upstream)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
@@ -125,8 +131,33 @@ proptest! {
     }
 
     #[test]
-    fn what_was_classified_once_is_the_same_again(request in request()) {
-        prop_assert_eq!(asked(&request), asked(&request));
+    fn what_s3_is_sent_means_what_was_judged((_, path) in encoded(), query in "(prefix|versionId|list-type)=[a-z%+/]{0,6}") {
+        let headers = [("host".to_owned(), b"h".to_vec())];
+        let read = |target: &str| match classify(&mut head("GET", target, &headers)?, &Domains::default()) {
+            Ok(Classified::Whole(asked)) => Some(asked),
+            _ => None,
+        };
+        for target in [format!("/data/{path}?{query}"), format!("/data?{query}")] {
+            if let Some(first) = read(&target) {
+                let (uri, _) = endpoint().locate(first.target(), first.query()).unwrap();
+                let sent = uri.path_and_query().unwrap().as_str();
+                // Virtual-hosted upstream: the bucket is in the host.
+                prop_assert_eq!(read(&format!("/data{sent}")).map(|again| again.accesses().to_vec()), Some(first.accesses().to_vec()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_copy_reads_what_its_canonical_source_says(source in "/?(data|logs)(/|%2[fF])[ab/.%+ 2F]{1,12}(\\?versionId=[a-z%+]{1,4})?") {
+        let read = |source: &[u8]| {
+            let headers = [("host".to_owned(), b"h".to_vec()), ("x-amz-copy-source".to_owned(), source.to_vec())];
+            let mut head = head("PUT", "/data/k", &headers)?;
+            let Ok(Classified::Whole(asked)) = classify(&mut head, &Domains::default()) else { return None };
+            Some((asked.accesses().to_vec(), head.headers["x-amz-copy-source"].as_bytes().to_vec()))
+        };
+        if let Some((accesses, canonical)) = read(source.as_bytes()) {
+            prop_assert_eq!(read(&canonical), Some((accesses, canonical)));
+        }
     }
 
     #[test]
@@ -157,15 +188,12 @@ proptest! {
 
     #[test]
     fn a_prefix_is_judged_on_the_bytes_that_s3_gets((key, path) in encoded(), prefix in "[ab/.% +]{0,4}") {
-        let config = "tls: { certificate: c, private_key: k, client_ca: a }\nupstream: { region: eu-west-1 }\n\
-            credentials: { source: environment }\n";
-        let endpoint = Endpoint::new(&Config::parse(config, &[]).unwrap().upstream);
         let headers = [("host".to_owned(), b"h".to_vec())];
         let mut head = head("GET", &format!("/data/{path}"), &headers).unwrap();
         let Ok(Classified::Whole(asked)) = classify(&mut head, &Domains::default()) else {
             return Err(TestCaseError::fail(format!("{path} is a plain GET")));
         };
-        let (uri, _) = endpoint.locate(asked.target(), asked.query()).unwrap();
+        let (uri, _) = endpoint().locate(asked.target(), asked.query()).unwrap();
         // Decoded by somebody else's code.
         let sent: Vec<u8> = percent_encoding::percent_decode_str(&uri.path()[1..]).collect();
         prop_assert_eq!(&sent, key.as_bytes());

@@ -182,10 +182,14 @@ fn nothing_ends_a_lock_early() {
         ("POST /data?delete", &[], version),
         ("POST /data?delete", &bypass, current),
         ("PUT /data?object-lock", &[], b""),
+        ("PUT /data?lifecycle", &[], b""),
     ] {
         assert_eq!(check(&standing, request, headers, body), Err(Guardrail::ObjectLock), "{request}");
         assert_eq!(check(&Guardrails::default(), request, headers, body), Ok(vec![]), "{request}");
     }
     assert_eq!(check(&standing, "DELETE /data/k", &[], b""), Ok(vec![]), "a marker deletes nothing");
+    assert_eq!(check(&standing, "DELETE /data?lifecycle", &[], b""), Ok(vec![]), "no rules delete nothing");
+    let locked = [("x-amz-bucket-object-lock-enabled", "true")];
+    assert_eq!(check(&standing, "PUT /data", &locked, b""), Ok(vec![]), "a new bucket may have the lock");
     assert_eq!(check(&standing, "POST /data?delete", &[], current), Ok(vec![]));
 }
