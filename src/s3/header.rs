@@ -66,8 +66,9 @@ fn amz_rule(name: &str) -> HeaderRule {
         };
     }
     match name {
-        // The client's own authentication; the signer makes its own.
-        "content-sha256" | "date" | "security-token" => Drop,
+        // The client's own authentication; the signer makes its own. And the version of the SDK's model (AWS SDK for C++),
+        // of which S3 has only ever had one.
+        "content-sha256" | "date" | "security-token" | "api-version" => Drop,
         "acl" | "grant-full-control" | "grant-read" | "grant-read-acp" | "grant-write"
         | "grant-write-acp" => NO_ACL,
         "website-redirect-location" => {
@@ -217,9 +218,15 @@ mod tests {
     fn unknown_amz_headers_are_refused_and_other_unknown_ones_stay_behind() {
         assert!(matches!(rule("x-amz-something-new"), Refuse(ErrorCode::NotImplemented, _)));
         assert!(matches!(rule("x-amz-grant-read"), Refuse(ErrorCode::AccessDenied, _)));
-        for noise in
-            ["authorization", "cookie", "x-forwarded-for", "x-forwarded-client-cert", "amz-sdk-request", "te"]
-        {
+        for noise in [
+            "authorization",
+            "cookie",
+            "x-forwarded-for",
+            "x-forwarded-client-cert",
+            "amz-sdk-request",
+            "te",
+            "x-amz-api-version",
+        ] {
             assert_eq!(rule(noise), Drop, "{noise}");
         }
         assert_eq!(rule("x-amz-meta-anything"), Sign);

@@ -10,6 +10,7 @@ import pytest
 pytest.register_assert_rewrite("cases", "stack")
 
 import stack as stack_module  # noqa: E402
+from matrix import store_for  # noqa: E402
 from stack import Bridge, Certificates, MotoStore, Proxy, S3sStore, Stack, Store  # noqa: E402
 
 # The SDK reads far more from the environment than the tests want it to.
@@ -21,9 +22,18 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if has_its_store(item)]
     for binary in (stack_module.PROXY_BIN, stack_module.STORE_BIN):
         if items and not binary.is_file():
             pytest.exit(f"{binary} is missing; build it with: cargo build --bins --examples", returncode=2)
+
+
+def has_its_store(item: pytest.Item) -> bool:
+    """Of the matrix, each operation runs in one store; everything else in both."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if "operation" not in parameters:
+        return True
+    return parameters["store"].name == store_for(parameters["name"], parameters["operation"])
 
 
 @pytest.fixture(scope="session")
