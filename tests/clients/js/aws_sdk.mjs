@@ -20,12 +20,12 @@ import { NodeHttpHandler } from "@smithy/node-http-handler";
 
 import { obey } from "./lines.mjs";
 
-const { ENDPOINT, CERT, KEY, CA, VIRTUAL_HOSTS } = process.env;
+const { ENDPOINT, CERT, KEY, CA } = process.env;
 
 const tls = { cert: readFileSync(CERT), key: readFileSync(KEY), ca: readFileSync(CA), keepAlive: true };
 const s3 = new S3Client({
   endpoint: ENDPOINT,
-  forcePathStyle: !VIRTUAL_HOSTS,
+  forcePathStyle: true,
   requestHandler: new NodeHttpHandler({ httpsAgent: new Agent(tls) }),
 });
 

@@ -49,14 +49,16 @@ mod mtls {
         }
         let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<_, _>>()?;
         let key = PrivateKeyDer::from_pem_file(key)?;
-        let tls = rustls::ClientConfig::builder_with_provider(
-            rustls::crypto::aws_lc_rs::default_provider().into(),
-        )
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)?;
-        let https =
-            hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
+        let tls =
+            rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+                .with_safe_default_protocol_versions()?
+                .with_root_certificates(roots)
+                .with_client_auth_cert(chain, key)?;
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_only()
+            .enable_http1()
+            .build();
         let connector = SharedHttpConnector::new(Mtls(Client::builder(TokioExecutor::new()).build(https)));
         Ok(http_client_fn(move |_, _| connector.clone()))
     }
@@ -64,13 +66,19 @@ mod mtls {
 // recipe: end
 
 fn client() -> anyhow::Result<Client> {
-    let keys = Credentials::new(variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?, None, None, "dummy");
+    let keys = Credentials::new(
+        variable("AWS_ACCESS_KEY_ID")?,
+        variable("AWS_SECRET_ACCESS_KEY")?,
+        None,
+        None,
+        "dummy",
+    );
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(variable("AWS_REGION")?))
         .credentials_provider(keys)
         .endpoint_url(variable("ENDPOINT")?)
-        .force_path_style(std::env::var_os("VIRTUAL_HOSTS").is_none())
+        .force_path_style(true)
         .http_client(mtls::http_client(&variable("CERT")?, &variable("KEY")?, &variable("CA")?)?);
     Ok(Client::from_conf(config.build()))
 }

@@ -51,7 +51,8 @@ async fn carry_out(operation: &str, words: &[&str]) -> anyhow::Result<Option<Val
         ("head", [key]) => json!(s3.head(&Path::parse(key)?).await?.size),
         ("list", [prefix]) => {
             let prefix = Path::parse(prefix)?;
-            let found: Vec<_> = s3.list(Some(&prefix)).map_ok(|found| found.location.to_string()).try_collect().await?;
+            let found: Vec<_> =
+                s3.list(Some(&prefix)).map_ok(|found| found.location.to_string()).try_collect().await?;
             json!(found)
         }
         ("delete", [key]) => {
@@ -76,7 +77,9 @@ async fn carry_out(operation: &str, words: &[&str]) -> anyhow::Result<Option<Val
             Value::Null
         }
         ("presign", [key]) => {
-            json!(s3.signed_url(http::Method::GET, &Path::parse(key)?, Duration::from_secs(60)).await?.as_str())
+            json!(
+                s3.signed_url(http::Method::GET, &Path::parse(key)?, Duration::from_secs(60)).await?.as_str()
+            )
         }
         _ => return Ok(None),
     }))
