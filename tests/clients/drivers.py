@@ -73,6 +73,8 @@ class Client:
     by: str
     # Characters of keys that the client takes for something else.
     wildcards = ""
+    # Whether its uploads carry a checksum by default, which S3 keeps with the object.
+    checksums = False
 
     def __init__(self, way: Way):
         self.way = way
@@ -147,6 +149,7 @@ class Lines(Client):
 
 class Boto3(Client):
     name, by = "boto3", OWN
+    checksums = True
 
     def __init__(self, way: Way):
         super().__init__(way)
@@ -193,6 +196,7 @@ class Boto3(Client):
 
 class AwsSdkRust(Lines):
     name, by = "AWS SDK for Rust", OWN
+    checksums = True
 
     def command(self) -> list[str | Path]:
         return [tools.rust_program("aws_sdk")]
@@ -203,6 +207,7 @@ class AwsSdkRust(Lines):
 
 class AwsSdkJavaScript(Lines):
     name, by = "AWS SDK for JavaScript", OWN
+    checksums = True
 
     def command(self) -> list[str | Path]:
         return [tools.node(), tools.npm_folder() / "aws_sdk.mjs"]
@@ -317,6 +322,7 @@ class Rclone(Client):
 
 class AwsCli1(Client):
     name, by = "AWS CLI v1", BRIDGE
+    checksums = True
 
     # A copy that asks for nothing but the copy.
     plain_copy: list[str] = []
@@ -375,6 +381,8 @@ class AwsCli1(Client):
 
 class AwsCli2(AwsCli1):
     name = "AWS CLI v2"
+    # They came with 2.23.
+    checksums = False
 
     # Otherwise it asks for the tags first, which the store does not know.
     plain_copy = ["--copy-props", "none"]
