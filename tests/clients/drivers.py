@@ -220,7 +220,7 @@ class Curl(Client):
     name, by = "curl --aws-sigv4", OWN
 
     def version(self) -> str:
-        return self.run("curl", "--version").split()[1]
+        return self.run(tools.debian("curl", "curl"), "--version").split()[1]
 
     def curl(self, bucket: str, key: str | None, *options: str | Path, query: str = "") -> str:
         path = f"/{bucket}" + ("" if key is None else f"/{urllib.parse.quote(key)}")
@@ -228,7 +228,7 @@ class Curl(Client):
         common = ["--silent", "--show-error", "--fail-with-body", "--path-as-is", "--user", keys]
         common += ["--aws-sigv4", f"aws:amz:{CLIENT_REGION}:s3", "--cacert", self.way.ca]
         common += ["--cert", self.way.certificate, "--key", self.way.key]
-        return self.run("curl", *common, *options, f"{self.way.endpoint}{path}{query}")
+        return self.run(tools.debian("curl", "curl"), *common, *options, f"{self.way.endpoint}{path}{query}")
 
     def put(self, bucket: str, key: str, file: Path) -> None:
         self.curl(bucket, key, "--upload-file", file)

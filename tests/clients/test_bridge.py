@@ -12,6 +12,7 @@ from pathlib import Path
 
 import chunks
 import pytest
+import tools
 from cases import CASES, MIB, noise
 from stack import Bridge, Proxy, Stack
 from unsupported import UNSUPPORTED
@@ -72,7 +73,7 @@ def test_another_user_gets_no_answer_on_the_socket(stack: Stack) -> None:
 
 
 def asked_as(user: int, path: Path) -> int:
-    command = ["curl", "--silent", "--unix-socket", path, "http://localhost/bucket/key"]
+    command = [tools.debian("curl", "curl"), "--silent", "--unix-socket", path, "http://localhost/bucket/key"]
     return subprocess.run(command, user=user, cwd="/", stdout=subprocess.DEVNULL, check=False).returncode
 
 
