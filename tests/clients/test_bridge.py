@@ -23,8 +23,6 @@ OVER_PLAIN_HTTP = {"put_unseekable", "put_of_unknown_length"}
 
 @pytest.mark.parametrize("name", CASES)
 def test_case(name: str, stack: Stack, bridge: Bridge) -> None:
-    if stack.store.name != "s3s":
-        pytest.skip("one store is enough for the way there; what the proxy makes of it is tested without the bridge")
     if name in UNSUPPORTED[stack.store.name]:
         pytest.skip("not supported by the store")
     if name in OVER_PLAIN_HTTP:
