@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import configparser
 import os
 import re
@@ -80,16 +81,19 @@ def passed(checkout: Path, python: str, folder: Path, name: str, store: MotoStor
 def main(checkout: Path, python: str, arguments: list[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="s3-tests-"))
     certificates = Certificates.make(folder / "certificates")
-    store = MotoStore(folder / "store", certificates)
-    proxy = Proxy(folder / "proxy", certificates, store)
+    # One store for each way, so that both can run at a time.
+    near, far = (MotoStore(folder / name, certificates) for name in ("near-store", "far-store"))
+    proxy = Proxy(folder / "proxy", certificates, far)
     bridge = Bridge(folder / "bridge", certificates, "writer", proxy.address[1])
     try:
-        configuration(folder / "directly.conf", store.endpoint, STORE_KEYS)
+        configuration(folder / "directly.conf", near.endpoint, STORE_KEYS)
         configuration(folder / "through.conf", bridge.endpoint, DUMMY_KEYS)
-        directly = passed(checkout, python, folder, "directly", store, *arguments)
-        through = passed(checkout, python, folder, "through", store, *arguments)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            ways = [("directly", near), ("through", far)]
+            runs = [pool.submit(passed, checkout, python, folder, name, store, *arguments) for name, store in ways]
+            directly, through = (run.result() for run in runs)
     finally:
-        for program in (bridge.program, proxy.program, store.program):
+        for program in (bridge.program, proxy.program, near.program, far.program):
             program.stop()
 
     lost = directly - through
