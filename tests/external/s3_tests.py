@@ -19,7 +19,7 @@ from stack import DUMMY_KEYS, STORE_KEYS, Bridge, Certificates, Keys, Proxy, Mot
 
 # Users of a store are not users of a proxy: behind one certificate there is one identity, whatever key signs. A test
 # whose point is that a second user, or nobody, is refused cannot hold there.
-MULTI_USER = re.compile(r"anon|_alt|another_user|authenticated|unauth|not_owned|notowner|bad_auth|access_?key|invalid_sig")
+MULTI_USER = re.compile(r"anon|_alt|object_raw_|another_user|authenticated|unauth|not_owned|notowner|bad_auth|access_?key|invalid_sig")
 
 # What the proxy refuses on purpose, with 501 or 403: it has no part in how buckets are set up, and ACLs are off.
 REFUSED = re.compile(

@@ -12,7 +12,10 @@ import boto3
 import requests
 from botocore.client import BaseClient
 
-AT_THE_STORE = {"CreateBucket", "DeleteBucket", "ListBuckets"}
+AT_THE_STORE = ("CreateBucket", "DeleteBucket", "ListBuckets", "PutBucket", "GetBucket")
+AT_THE_STORE += ("PutObjectLockConfiguration", "GetObjectLockConfiguration")
+# What the proxy knows of buckets.
+ON_THE_WAY = {"GetBucketLocation", "GetBucketTagging", "PutBucketTagging", "DeleteBucketTagging"}
 
 make_api_call = BaseClient._make_api_call
 store = boto3.client(
@@ -26,7 +29,8 @@ store = boto3.client(
 
 
 def call(self: Any, operation: str, parameters: dict[str, Any]) -> Any:
-    client = store if operation in AT_THE_STORE and self.meta.service_model.service_name == "s3" else self
+    set_up = operation.startswith(AT_THE_STORE) and operation not in ON_THE_WAY
+    client = store if set_up and self.meta.service_model.service_name == "s3" else self
     return make_api_call(client, operation, parameters)
 
 
