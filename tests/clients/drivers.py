@@ -73,6 +73,8 @@ class Client:
     by: str
     # Characters of keys that the client takes for something else.
     wildcards = ""
+    # Whether its uploads carry a checksum by default, which S3 keeps with the object.
+    checksums = False
 
     def __init__(self, way: Way):
         self.way = way
@@ -147,6 +149,7 @@ class Lines(Client):
 
 class Boto3(Client):
     name, by = "boto3", OWN
+    checksums = True
 
     def __init__(self, way: Way):
         super().__init__(way)
@@ -193,6 +196,7 @@ class Boto3(Client):
 
 class AwsSdkRust(Lines):
     name, by = "AWS SDK for Rust", OWN
+    checksums = True
 
     def command(self) -> list[str | Path]:
         return [tools.rust_program("aws_sdk")]
@@ -203,6 +207,7 @@ class AwsSdkRust(Lines):
 
 class AwsSdkJavaScript(Lines):
     name, by = "AWS SDK for JavaScript", OWN
+    checksums = True
 
     def command(self) -> list[str | Path]:
         return [tools.node(), tools.npm_folder() / "aws_sdk.mjs"]
@@ -215,7 +220,7 @@ class Curl(Client):
     name, by = "curl --aws-sigv4", OWN
 
     def version(self) -> str:
-        return self.run("curl", "--version").split()[1]
+        return self.run(tools.debian("curl", "curl"), "--version").split()[1]
 
     def curl(self, bucket: str, key: str | None, *options: str | Path, query: str = "") -> str:
         path = f"/{bucket}" + ("" if key is None else f"/{urllib.parse.quote(key)}")
@@ -223,7 +228,7 @@ class Curl(Client):
         common = ["--silent", "--show-error", "--fail-with-body", "--path-as-is", "--user", keys]
         common += ["--aws-sigv4", f"aws:amz:{CLIENT_REGION}:s3", "--cacert", self.way.ca]
         common += ["--cert", self.way.certificate, "--key", self.way.key]
-        return self.run("curl", *common, *options, f"{self.way.endpoint}{path}{query}")
+        return self.run(tools.debian("curl", "curl"), *common, *options, f"{self.way.endpoint}{path}{query}")
 
     def put(self, bucket: str, key: str, file: Path) -> None:
         self.curl(bucket, key, "--upload-file", file)
@@ -317,6 +322,7 @@ class Rclone(Client):
 
 class AwsCli1(Client):
     name, by = "AWS CLI v1", BRIDGE
+    checksums = True
 
     # A copy that asks for nothing but the copy.
     plain_copy: list[str] = []
@@ -375,6 +381,8 @@ class AwsCli1(Client):
 
 class AwsCli2(AwsCli1):
     name = "AWS CLI v2"
+    # They came with 2.23.
+    checksums = False
 
     # Otherwise it asks for the tags first, which the store does not know.
     plain_copy = ["--copy-props", "none"]

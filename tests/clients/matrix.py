@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 from drivers import OWN, Absent, Client, Restic
-from stack import S3sStore, Stack, Target, until
+from stack import S3sStore, Stack, Target, json_lines, until
 
 Operation = Callable[["Trial"], None]
 
@@ -228,6 +228,17 @@ def empty(trial: Trial) -> None:
 
 
 @operation
+def checksum(trial: Trial) -> None:
+    if not trial.client.checksums:
+        raise Absent("checksum")
+    body = noise(70_000)
+    trial.client.put(trial.bucket, "some/object", trial.file(body))
+    kept = trial.direct.head("some/object", ChecksumMode="ENABLED")
+    assert any(name.startswith("ChecksumCRC") for name in kept), kept
+    assert trial.stored("some/object") == trial.got("some/object") == body
+
+
+@operation
 def large(trial: Trial) -> None:
     need(trial, "get")
     body = noise(MIB) * 100
@@ -243,6 +254,10 @@ def in_use(trial: Trial) -> None:
     trial.client.in_use(trial.bucket, trial.folder)
     if isinstance(trial.client, Restic):
         trial.called("PutObject", 4)
+        # It signed its chunks, for the proxy keeps the way in which a body is signed.
+        received = json_lines(trial.stack.store.record)  # type: ignore[attr-defined]
+        signed = ["x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"]
+        assert any(trial.bucket in request["target"] and signed in request["headers"] for request in received)
     else:
         trial.called("UploadPart", 2)
 

@@ -22,15 +22,31 @@ BEGIN, END = "<!-- clients: begin -->\n", "<!-- clients: end -->\n"
 
 HEADER = "| client | version | way in | operations | result |\n|---|---|---|---|---|\n"
 OF_THE_SYSTEM = {"curl --aws-sigv4", "AWS CLI v2", "restic (minio-go)"}
-# As the table calls them, where that differs.
-NAMES = {"delete_batch": "batch delete", "odd_keys": "odd keys", "large": "100 MiB", "in_use": "in use"}
+# Operations in the table's order, and what it calls them.
+NAMES = {
+    "put": "put",
+    "get": "get",
+    "head": "head",
+    "range": "range",
+    "list": "list",
+    "delete": "delete",
+    "delete_batch": "batch delete",
+    "copy": "copy",
+    "multipart": "multipart",
+    "presign": "presign",
+    "odd_keys": "odd keys",
+    "empty": "empty",
+    "checksum": "default checksum",
+    "large": "100 MiB",
+    "in_use": "in use",
+}
 
 
 def row(name: str, result: dict[str, object]) -> str:
     outcomes: dict[str, str] = result["operations"]  # type: ignore[assignment]
-    asked = {operation: outcome for operation, outcome in outcomes.items() if outcome != "absent"}
-    failed = [NAMES.get(operation, operation) for operation, outcome in asked.items() if outcome != "passed"]
-    operations = ", ".join(NAMES.get(operation, operation) for operation in asked)
+    asked = {NAMES[name]: outcomes[name] for name in NAMES if outcomes.get(name, "absent") != "absent"}
+    failed = [operation for operation, outcome in asked.items() if outcome != "passed"]
+    operations = ", ".join(asked)
     verdict = f"all {len(asked)} pass" if not failed else "fails: " + ", ".join(failed)
     return f"| {name} | {result['version']} | {result['by']} | {operations} | {verdict} |\n"
 

@@ -20,7 +20,7 @@ RESULTS = tools.TARGET / "clients-results.json"
 
 @pytest.fixture(scope="module")
 def results() -> Iterator[dict[str, Any]]:
-    """What became of each client's operations. Results of an earlier run that this one does not touch are kept."""
+    """What became of each client's operations. Results of an earlier run are kept until this one has others."""
     known: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     yield known
     RESULTS.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -49,7 +49,8 @@ def started(
         endpoint = bridge.endpoint if kind.by == BRIDGE else f"https://localhost:{stack.proxy.address[1]}"
         client = kind(Way(endpoint, *certificates.pair("writer"), certificates["ca.crt"], folder))
         if not any(name == other for other, _ in clients):
-            results[name] = {"version": client.version(), "by": kind.by, "operations": {}}
+            known = results.get(name, {}).get("operations", {})
+            results[name] = {"version": client.version(), "by": kind.by, "operations": known}
         clients[name, stack.store.name] = client
     return clients[name, stack.store.name]
 
