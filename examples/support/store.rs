@@ -119,8 +119,10 @@ async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, service: S
 /// The store answers some requests before it has read their body. Closing with unread bytes would reset the connection
 /// under the answer, so what the client still sends is heard out for a moment.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: S3Service) {
-    let connection =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let mut builder = http1::Builder::new();
+    // hyper would also close a connection that rests between two requests, just when the next one may be under way.
+    builder.timer(TokioTimer::new()).header_read_timeout(None);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     if let Ok(parts) = connection.without_shutdown().await {
         let mut stream = parts.io.into_inner();
         let _ = stream.shutdown().await;
