@@ -18,7 +18,7 @@ use crate::credentials::{CredentialStore, Source};
 use crate::net::{Accepting, PemError};
 use crate::process::{FileWatch, Pending, Readiness};
 use crate::proxy::{self, Listener, Proxy, Stop};
-use crate::telemetry::{AccessLog, AccessLogWriter, Metrics};
+use crate::telemetry::{AccessLog, AccessLogWriter, Metrics, Stuckness};
 use crate::tls::ServerTls;
 use crate::upstream::TrustError;
 
@@ -64,6 +64,7 @@ pub struct Bound {
     /// Held until the loops run.
     starting: Pending,
     credentials: CredentialStore,
+    log: Stuckness,
     log_writer: AccessLogWriter,
 }
 
@@ -85,14 +86,29 @@ pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bou
     let server = ServerTls::load(&config.tls)?;
     show_expiry(&metrics, server.not_after);
     let credentials = CredentialStore::default();
-    let (log, log_writer) = AccessLog::start(log).map_err(StartError::Log)?;
+    let (log, log_writer) =
+        AccessLog::start(log, proxy::open_requests(&config.limits)).map_err(StartError::Log)?;
+    let stuckness = log.stuckness();
     let proxy = Arc::new(Proxy::new(&config, credentials.clone(), log, metrics.clone())?);
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
     let tls = watch::Sender::new(Arc::new(server));
     let readiness = Readiness::default();
     let starting = readiness.pending("starting");
-    Ok(Bound { config, listener, admin, proxy, tls, metrics, readiness, starting, credentials, log_writer })
+    let log = stuckness;
+    Ok(Bound {
+        config,
+        listener,
+        admin,
+        proxy,
+        tls,
+        metrics,
+        readiness,
+        starting,
+        credentials,
+        log,
+        log_writer,
+    })
 }
 
 fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -140,6 +156,7 @@ impl Bound {
             readiness,
             starting,
             credentials,
+            log,
             log_writer,
         } = self;
         let (admin_stop, tracker) = (CancellationToken::new(), TaskTracker::new());
@@ -148,6 +165,7 @@ impl Bound {
         let source = Source::new(config.credentials.clone(), &config.upstream.region);
         let refresher = credentials.keep_fresh(source, metrics.clone(), readiness.clone());
         let refresher = tokio::spawn(refresher);
+        let log = tokio::spawn(unready_while_stuck(log, readiness.clone()));
         let reloader = Reloader {
             config: config.clone(),
             proxy: proxy.clone(),
@@ -180,12 +198,24 @@ impl Bound {
             // HTTP/2 streams are tasks of their own and may take a moment to notice; their records are written then.
             let _ = tokio::time::timeout(CUT_OFF, tracker.wait()).await;
         }
+        log.abort();
         refresher.abort();
         reloader.abort();
         admin_stop.cancel();
         let _ = (refresher.await, reloader.await, admin.await);
         tokio::task::spawn_blocking(move || log_writer.join_within(LAST_LINES)).await.unwrap_or_default();
         tracing::info!("stopped");
+    }
+}
+
+/// Requests that cannot be recorded are refused: other replicas should get them.
+async fn unready_while_stuck(mut log: Stuckness, readiness: Readiness) {
+    while log.becomes(true).await {
+        let _stuck = readiness.pending("access log");
+        tracing::error!("the access log is not taken; requests are refused until it is");
+        if !log.becomes(false).await {
+            return;
+        }
     }
 }
 

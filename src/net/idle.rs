@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ pub struct IdleTimeout<S> {
     alarm: Pin<Box<Sleep>>,
     lingering: bool,
     reads: Arc<AtomicU64>,
+    expired: Arc<AtomicBool>,
 }
 
 impl<S> IdleTimeout<S> {
@@ -38,12 +39,18 @@ impl<S> IdleTimeout<S> {
             alarm: Box::pin(sleep(timeout)),
             lingering: false,
             reads: Arc::default(),
+            expired: Arc::default(),
         }
     }
 
     /// Counts reads that brought bytes.
     pub(super) fn reads(&self) -> Arc<AtomicU64> {
         self.reads.clone()
+    }
+
+    /// Becomes true when the stream has ended because nothing moved.
+    pub fn expired(&self) -> Arc<AtomicBool> {
+        self.expired.clone()
     }
 
     /// Notes traffic, or fails when there has been none for too long.
@@ -56,6 +63,7 @@ impl<S> IdleTimeout<S> {
         while self.alarm.as_mut().poll(cx).is_ready() {
             let due = self.last + self.timeout;
             if due <= Instant::now() {
+                self.expired.store(true, Ordering::Relaxed);
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             self.alarm.as_mut().reset(due);

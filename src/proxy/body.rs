@@ -1,5 +1,5 @@
-//! Bodies on their way: the client's to S3, re-framed where need be, and S3's to the client. Nothing is gathered but
-//! the XML of requests that say more in their body than in their head.
+//! The client's body on its way to S3, re-framed where need be. Nothing is gathered but the XML of requests that say
+//! more in their body than in their head.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,6 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::record::Record;
 use crate::s3::{Document, ErrorCode, Refusal};
 use crate::sigv4::{ChunkSigner, Payload, Recode, ReframeError, Reframer};
 
@@ -240,81 +239,5 @@ impl Gathering {
         let bytes = body.to_bytes();
         received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(Gathered { bytes, _place: place })
-    }
-}
-
-/// An answer on its way to the client. Holds the record, so that the request is over when the last byte has left or
-/// somebody has gone.
-#[derive(Debug)]
-pub(super) struct ClientBody {
-    source: Source,
-    record: Record,
-    finished: bool,
-}
-
-impl Drop for ClientBody {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.record.broken("ClientClosedRequest");
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Source {
-    Whole(Bytes),
-    Upstream(Incoming),
-}
-
-impl ClientBody {
-    /// Words that are all there.
-    pub(super) fn whole(text: Bytes, record: Record) -> Self {
-        let finished = text.is_empty();
-        Self { source: Source::Whole(text), record, finished }
-    }
-
-    /// S3's answer, byte for byte.
-    pub(super) fn upstream(incoming: Incoming, record: Record) -> Self {
-        let finished = incoming.is_end_stream();
-        Self { source: Source::Upstream(incoming), record, finished }
-    }
-}
-
-impl Body for ClientBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = self.get_mut();
-        let frame = match &mut this.source {
-            Source::Whole(text) if text.is_empty() => None,
-            Source::Whole(text) => Some(Ok(Frame::data(std::mem::take(text)))),
-            Source::Upstream(incoming) => ready!(Pin::new(incoming).poll_frame(cx)),
-        };
-        match &frame {
-            Some(Ok(frame)) => this.record.bytes_out(frame.data_ref().map_or(0, Bytes::len)),
-            // The client learns the truth: its connection is cut off, so that a part never looks like the whole.
-            Some(Err(_)) => this.record.broken("UpstreamBroken"),
-            None => {}
-        }
-        this.finished = frame.is_none() || this.is_end_stream();
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Whole(text) => text.is_empty(),
-            Source::Upstream(incoming) => incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Whole(text) => SizeHint::with_exact(text.len() as u64),
-            Source::Upstream(incoming) => incoming.size_hint(),
-        }
     }
 }

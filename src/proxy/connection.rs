@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use arc_swap::ArcSwap;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
@@ -14,44 +13,13 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::client::Client;
 use super::journey::Proxy;
+use super::pace::PacedStreams;
 use crate::config::Limits;
-use crate::identity::ClientIdentity;
 use crate::net::{Accepting, HeadTimer, IdleTimeout, Refused};
-use crate::policy::{Entitlements, Policy};
 use crate::telemetry::Metrics;
 use crate::tls::{self, Established, ServerTls};
-
-/// The client of one connection, with what the policy gives it.
-pub(super) struct Client {
-    identity: ClientIdentity,
-    label: Arc<str>,
-    entitled: ArcSwap<(Arc<Policy>, Arc<Entitlements>)>,
-}
-
-impl Client {
-    fn new(identity: ClientIdentity, policy: Arc<Policy>) -> Self {
-        let entitlements = Arc::new(policy.entitle(&identity));
-        let label = identity.to_string().into();
-        Self { identity, label, entitled: ArcSwap::from_pointee((policy, entitlements)) }
-    }
-
-    /// As logs name it.
-    pub(super) fn label(&self) -> &Arc<str> {
-        &self.label
-    }
-
-    /// Worked out once for a policy, and anew when another is in force.
-    pub(super) fn entitlements(&self, policy: &Arc<Policy>) -> Arc<Entitlements> {
-        let entitled = self.entitled.load();
-        if Arc::ptr_eq(&entitled.0, policy) {
-            return entitled.1.clone();
-        }
-        let entitlements = Arc::new(policy.entitle(&self.identity));
-        self.entitled.store(Arc::new((policy.clone(), entitlements.clone())));
-        entitlements
-    }
-}
 
 /// What the accept loop works with.
 pub struct Listener {
@@ -142,16 +110,18 @@ async fn http(
     tls: watch::Receiver<Arc<ServerTls>>,
 ) {
     let trust = Trust { chain: established.chain, not_after: established.client.not_after, tls };
-    let client = Arc::new(Client::new(established.client.identity, proxy.policy()));
+    // Longer than S3's side by what it takes to reach S3: while S3 is silent both sides are, and it must be S3's that
+    // ends first, so that the client still gets an answer.
+    let patience = limits.idle_timeout + limits.connect_timeout;
+    let stream = IdleTimeout::new(established.stream, patience);
+    let client = Client::new(established.client.identity, &proxy, stream.expired());
+    let client = Arc::new(client);
     let service = service_fn(move |request| {
         let (proxy, client) = (proxy.clone(), client.clone());
         async move { proxy.answer(&client, request).await }
     });
-    // Longer than S3's side by what it takes to reach S3: while S3 is silent both sides are, and it must be S3's that
-    // ends first, so that the client still gets an answer.
-    let stream = IdleTimeout::new(established.stream, limits.idle_timeout + limits.connect_timeout);
     let result = if established.http2 {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let mut builder = http2::Builder::new(PacedStreams::new(patience));
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)

@@ -10,17 +10,19 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use super::answer::{self, Answer};
-use super::body::{BodyFault, ClientBody, Gathered, Gathering, UpstreamBody};
-use super::connection::Client;
+use super::body::{BodyFault, Gathered, Gathering, UpstreamBody};
+use super::client::Client;
+use super::client_body::ClientBody;
 use super::record::{Record, Sinks};
 use super::respond::{self, Context};
+use super::share::Shares;
 use super::{inbound, rewrite};
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::credentials::CredentialStore;
 use crate::policy::{Breach, Denial, Entitlements, Policy};
 use crate::s3::{Asked, Classified, Domains, ErrorCode, Operation, Refusal, classify};
 use crate::sigv4::{Payload, Recode, Signer};
-use crate::telemetry::{AccessLog, Metrics};
+use crate::telemetry::{AccessLog, Metrics, Unrecordable};
 use crate::upstream::{Endpoint, TrustError, Upstream, UpstreamError};
 
 /// Everything that requests share.
@@ -33,8 +35,22 @@ pub struct Proxy {
     upstream: Upstream<UpstreamBody>,
     gathering: Gathering,
     max_object_size: u64,
+    pub(super) shares: Shares,
     sinks: Sinks,
 }
+
+/// Requests that may be open at once: one on each connection, and over HTTP/2 more.
+pub fn open_requests(limits: &Limits) -> usize {
+    limits.max_connections.max(LEAST_SHARE).saturating_mul(SHARES).min(MAX_OPEN)
+}
+
+/// No client has more than one of so many parts of the requests that may be open. With one request on each
+/// connection, it does not get there.
+const SHARES: usize = 4;
+/// Two connections full of streams.
+const LEAST_SHARE: usize = 256;
+/// Against memory: a request that waits takes some 20 KiB with its buffers.
+const MAX_OPEN: usize = 256 * 1024;
 
 impl Proxy {
     /// Of the configuration.
@@ -53,6 +69,7 @@ impl Proxy {
             upstream: Upstream::new(&config.upstream, &config.limits)?,
             gathering: Gathering::default(),
             max_object_size: config.limits.max_object_size,
+            shares: Shares::new(open_requests(&config.limits) / SHARES),
             sinks: Sinks { log, metrics },
         })
     }
@@ -72,12 +89,22 @@ impl Proxy {
         client: &Client,
         request: Request<Incoming>,
     ) -> Result<Response<ClientBody>, Infallible> {
-        let mut record = Record::begin(&self.sinks, client.label()).await;
         let context = Context::of(&request);
+        let mut record = match Record::begin(&self.sinks, client).await {
+            Ok(record) => record,
+            Err(why) => return Ok(self.turn_away(why, &context)),
+        };
         Ok(match self.journey(client, request, &mut record).await {
             Ok(answer) => respond::forward(answer, record),
             Err(refusal) => respond::refuse(&refusal, &context, record),
         })
+    }
+
+    /// What cannot be recorded is not done.
+    fn turn_away(&self, why: Unrecordable, context: &Context) -> Response<ClientBody> {
+        self.sinks.metrics.unrecorded.with_label_values(&[&why.to_string()]).inc();
+        let message = "The proxy takes no requests at the moment. Please retry.";
+        respond::refuse_unrecorded(&Refusal::new(ErrorCode::ServiceUnavailable, message), context)
     }
 
     async fn journey(
@@ -86,6 +113,7 @@ impl Proxy {
         request: Request<Incoming>,
         record: &mut Record,
     ) -> Result<Answer, Refusal> {
+        record.take_share(client)?;
         let (mut head, incoming) = request.into_parts();
         inbound::prepare(&mut head)?;
         let classified = classify(&mut head, &self.domains)?; // what is asked

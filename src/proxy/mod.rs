@@ -2,12 +2,16 @@
 
 mod answer;
 mod body;
+mod client;
+mod client_body;
 mod connection;
 mod inbound;
 mod journey;
+mod pace;
 mod record;
 mod respond;
 mod rewrite;
+mod share;
 
 pub use connection::{Listener, Stop, serve};
-pub use journey::Proxy;
+pub use journey::{Proxy, open_requests};

@@ -9,10 +9,12 @@ use std::time::Instant;
 use http::StatusCode;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::sync::OwnedSemaphorePermit;
 
+use super::client::{Client, Departure};
 use crate::policy::Guardrail;
-use crate::s3::{Access, Asked, Classified, Operation, Refusal, Scope, Target};
-use crate::telemetry::{AccessLine, AccessLog, Accesses, Metrics, Place};
+use crate::s3::{Access, Asked, Classified, ErrorCode, Operation, Refusal, Scope, Target};
+use crate::telemetry::{AccessLine, AccessLog, Accesses, Metrics, Place, Unrecordable};
 
 /// Where finished requests are told of.
 #[derive(Debug, Clone)]
@@ -29,6 +31,9 @@ const CLIENT_CLOSED: u16 = 499;
 pub(super) struct Record {
     metrics: Metrics,
     place: Option<Place>,
+    departure: Departure,
+    /// Of what the client may have open at once.
+    share: Option<OwnedSemaphorePermit>,
     time: OffsetDateTime,
     started: Instant,
     identity: Arc<str>,
@@ -48,16 +53,18 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Waits for a place in the access log: no request goes unrecorded.
-    pub(super) async fn begin(sinks: &Sinks, identity: &Arc<str>) -> Self {
-        let place = sinks.log.place().await;
+    /// Takes a place in the access log: no request goes unrecorded.
+    pub(super) async fn begin(sinks: &Sinks, client: &Client) -> Result<Self, Unrecordable> {
+        let place = sinks.log.place().await?;
         sinks.metrics.in_flight.inc();
-        Self {
+        Ok(Self {
             metrics: sinks.metrics.clone(),
-            place,
+            place: Some(place),
+            departure: client.departure(),
+            share: None,
             time: OffsetDateTime::now_utc(),
             started: Instant::now(),
-            identity: identity.clone(),
+            identity: client.label().clone(),
             operation: None,
             bucket: None,
             key: None,
@@ -67,12 +74,19 @@ impl Record {
             bytes_out: 0,
             sent: None,
             answered: None,
-            // The form of S3's own: 16 upper-case hexadecimal digits.
-            request_id: format!("{:016X}", rand::random::<u64>()),
+            request_id: request_id(),
             upstream_request_id: None,
             grant: None,
             accesses: None,
-        }
+        })
+    }
+
+    /// Counts the request among those that its client has open, if that may be one more.
+    pub(super) fn take_share(&mut self, client: &Client) -> Result<(), Refusal> {
+        let busy =
+            || Refusal::new(ErrorCode::SlowDown, "You have too many requests open. Please reduce your rate.");
+        self.share = Some(client.begin().ok_or_else(busy)?);
+        Ok(())
     }
 
     pub(super) fn request_id(&self) -> &str {
@@ -132,10 +146,20 @@ impl Record {
         self.bytes_out += count as u64;
     }
 
+    /// The client did not take the answer to its end.
+    pub(super) fn cut_off(&mut self, expired: bool) {
+        self.broken(if expired { "IdleTimeout" } else { self.departure.cause() });
+    }
+
     /// The exchange broke off after the head of the answer.
     pub(super) fn broken(&mut self, why: &'static str) {
         self.error_code.get_or_insert(Cow::Borrowed(why));
     }
+}
+
+/// In the form of S3's own: 16 upper-case hexadecimal digits.
+pub(super) fn request_id() -> String {
+    format!("{:016X}", rand::random::<u64>())
 }
 
 fn listed_prefix(access: &Access) -> Option<String> {
@@ -150,7 +174,7 @@ impl Drop for Record {
         let metrics = &self.metrics;
         let operation = self.operation.map(Operation::as_str);
         if self.status.is_none() {
-            self.error_code.get_or_insert(Cow::Borrowed("ClientClosedRequest"));
+            self.error_code.get_or_insert(Cow::Borrowed(self.departure.cause()));
         }
         let status = self.status.map_or(CLIENT_CLOSED, |status| status.as_u16());
         let duration = self.started.elapsed().as_secs_f64();

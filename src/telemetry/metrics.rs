@@ -13,6 +13,8 @@ pub struct Metrics {
     pub requests: IntCounterVec,
     /// Requests that the proxy refused itself, by S3 error code.
     pub denials: IntCounterVec,
+    /// Requests that were refused because they could not have been recorded, by cause.
+    pub unrecorded: IntCounterVec,
     /// Bytes of request bodies received from clients.
     pub bytes_in: IntCounter,
     /// Bytes of response bodies sent to clients.
@@ -76,6 +78,11 @@ impl Metrics {
         Ok(Self {
             requests: counters("s3proxy_requests_total", "Requests answered.", &["operation", "status"])?,
             denials: counters("s3proxy_denials_total", "Requests refused by the proxy itself.", &["code"])?,
+            unrecorded: counters(
+                "s3proxy_unrecorded_refusals_total",
+                "Requests refused because they could not have been recorded.",
+                &["cause"],
+            )?,
             bytes_in: counter(
                 "s3proxy_received_bytes_total",
                 "Bytes of request bodies received from clients.",

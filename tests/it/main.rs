@@ -16,6 +16,7 @@ mod framing;
 mod handshakes;
 mod keys;
 mod limits;
+mod overload;
 mod payload;
 mod probes;
 mod records;

@@ -181,6 +181,12 @@ impl Proxy {
         Http2::new(connect(self.address, tls(Some(&TRUSTED.client(account)), "h2")).await.unwrap()).await
     }
 
+    /// One that takes no byte of an answer, over HTTP/2.
+    pub(crate) async fn unwilling(&self, account: &str) -> Http2 {
+        Http2::unwilling(connect(self.address, tls(Some(&TRUSTED.client(account)), "h2")).await.unwrap())
+            .await
+    }
+
     /// Waits until `/readyz` answers with a status.
     pub(crate) async fn readiness(&self, status: u16) -> Reply {
         eventually("another state of /readyz", async || {
@@ -228,10 +234,11 @@ pub(crate) async fn plain_get(address: SocketAddr, path: &str) -> Reply {
 
 /// The access log, kept in memory.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>, Arc<Mutex<()>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _taken = self.1.lock().unwrap();
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -242,6 +249,11 @@ impl io::Write for Log {
 }
 
 impl Log {
+    /// Takes no line any more until the result is dropped.
+    pub(crate) fn hold(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.1.lock().unwrap()
+    }
+
     /// Every line so far, as JSON.
     pub(crate) fn lines(&self) -> Vec<Value> {
         let bytes = self.0.lock().unwrap().clone();

@@ -1,0 +1,69 @@
+//! The client of one connection: who it is, what the policy gives it, and what it may hold at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::journey::Proxy;
+use super::share::Share;
+use crate::identity::ClientIdentity;
+use crate::policy::{Entitlements, Policy};
+
+/// The client of one connection, with what the policy gives it.
+pub(super) struct Client {
+    identity: ClientIdentity,
+    label: Arc<str>,
+    entitled: ArcSwap<(Arc<Policy>, Arc<Entitlements>)>,
+    share: Arc<Share>,
+    /// Set when the connection has ended because nothing moved on it.
+    expired: Arc<AtomicBool>,
+}
+
+impl Client {
+    pub(super) fn new(identity: ClientIdentity, proxy: &Proxy, expired: Arc<AtomicBool>) -> Self {
+        let policy = proxy.policy();
+        let entitlements = Arc::new(policy.entitle(&identity));
+        let label: Arc<str> = identity.to_string().into();
+        let share = proxy.shares.of(&label);
+        Self { identity, label, entitled: ArcSwap::from_pointee((policy, entitlements)), share, expired }
+    }
+
+    /// As logs name it.
+    pub(super) fn label(&self) -> &Arc<str> {
+        &self.label
+    }
+
+    /// Worked out once for a policy, and anew when another is in force.
+    pub(super) fn entitlements(&self, policy: &Arc<Policy>) -> Arc<Entitlements> {
+        let entitled = self.entitled.load();
+        if Arc::ptr_eq(&entitled.0, policy) {
+            return entitled.1.clone();
+        }
+        let entitlements = Arc::new(policy.entitle(&self.identity));
+        self.entitled.store(Arc::new((policy.clone(), entitlements.clone())));
+        entitlements
+    }
+
+    /// Room for another request, over all connections of this client; `None` when it has as many as it may.
+    pub(super) fn begin(&self) -> Option<OwnedSemaphorePermit> {
+        self.share.requests.clone().try_acquire_owned().ok()
+    }
+
+    /// Why a request that was cut off on this connection came to its end.
+    pub(super) fn departure(&self) -> Departure {
+        Departure(self.expired.clone())
+    }
+}
+
+/// Knows why a client's request was cut off.
+#[derive(Debug, Clone)]
+pub(super) struct Departure(Arc<AtomicBool>);
+
+impl Departure {
+    /// As the access log names it.
+    pub(super) fn cause(&self) -> &'static str {
+        if self.0.load(Ordering::Relaxed) { "IdleTimeout" } else { "ClientClosedRequest" }
+    }
+}
