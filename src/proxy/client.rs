@@ -1,15 +1,17 @@
 //! The client of one connection: who it is, what the policy gives it, and what it may hold at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::ending::Dismissal;
 use super::journey::Proxy;
 use super::share::Share;
 use crate::identity::ClientIdentity;
 use crate::policy::{Entitlements, Policy};
+use crate::s3::Refusal;
 
 /// The client of one connection, with what the policy gives it.
 pub(super) struct Client {
@@ -19,6 +21,7 @@ pub(super) struct Client {
     share: Arc<Share>,
     /// Set when the connection has ended because nothing moved on it.
     expired: Arc<AtomicBool>,
+    dismissed: OnceLock<Dismissal>,
 }
 
 impl Client {
@@ -27,7 +30,8 @@ impl Client {
         let entitlements = Arc::new(policy.entitle(&identity));
         let label: Arc<str> = identity.to_string().into();
         let share = proxy.shares.of(&label);
-        Self { identity, label, entitled: ArcSwap::from_pointee((policy, entitlements)), share, expired }
+        let entitled = ArcSwap::from_pointee((policy, entitlements));
+        Self { identity, label, entitled, share, expired, dismissed: OnceLock::new() }
     }
 
     /// As logs name it.
@@ -44,6 +48,17 @@ impl Client {
         let entitlements = Arc::new(policy.entitle(&self.identity));
         self.entitled.store(Arc::new((policy.clone(), entitlements.clone())));
         entitlements
+    }
+
+    /// Takes no requests on this connection any more.
+    pub(super) fn dismiss(&self, why: Dismissal) {
+        // The first reason is as good as any.
+        let _ = self.dismissed.set(why);
+    }
+
+    /// Whether requests are still taken on this connection.
+    pub(super) fn is_welcome(&self) -> Result<(), Refusal> {
+        self.dismissed.get().map_or(Ok(()), |why| Err(why.refusal()))
     }
 
     /// Room for another request, over all connections of this client; `None` when it has as many as it may.

@@ -1,19 +1,17 @@
 //! Client connections: accepted, identified, served in HTTP/1.1 or HTTP/2, and let finish when the process stops.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
-use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
+use super::ending::{Ending, Trust};
 use super::journey::Proxy;
 use super::pace::PacedStreams;
 use crate::config::Limits;
@@ -109,19 +107,23 @@ async fn http(
     stop: Stop,
     tls: watch::Receiver<Arc<ServerTls>>,
 ) {
-    let trust = Trust { chain: established.chain, not_after: established.client.not_after, tls };
     // Longer than S3's side by what it takes to reach S3: while S3 is silent both sides are, and it must be S3's that
     // ends first, so that the client still gets an answer.
     let patience = limits.idle_timeout + limits.connect_timeout;
     let stream = IdleTimeout::new(established.stream, patience);
     let client = Client::new(established.client.identity, &proxy, stream.expired());
     let client = Arc::new(client);
+    let trust = Trust::new(established.chain, established.client.not_after, tls);
+    let ending = Ending { stop, trust, client: client.clone(), grace: limits.drain_timeout };
+    let ended = CancellationToken::new();
+    let streams = PacedStreams::new(patience, ended.clone());
+    let _ended = ended.drop_guard();
     let service = service_fn(move |request| {
         let (proxy, client) = (proxy.clone(), client.clone());
         async move { proxy.answer(&client, request).await }
     });
     let result = if established.http2 {
-        let mut builder = http2::Builder::new(PacedStreams::new(patience));
+        let mut builder = http2::Builder::new(streams);
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
@@ -129,7 +131,7 @@ async fn http(
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(MAX_HEAD);
-        stop.drive(builder.serve_connection(TokioIo::new(stream), service), trust).await
+        ending.drive(builder.serve_connection(TokioIo::new(stream), service)).await
     } else {
         let mut builder = http1::Builder::new();
         builder
@@ -137,7 +139,7 @@ async fn http(
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(READ_BUFFER)
             .max_header_size(MAX_HEAD as usize);
-        stop.drive(builder.serve_connection(TokioIo::new(stream), service), trust).await
+        ending.drive(builder.serve_connection(TokioIo::new(stream), service)).await
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a client connection ended");
@@ -151,50 +153,4 @@ pub struct Stop {
     pub drain: CancellationToken,
     /// The time for that is over.
     pub now: CancellationToken,
-}
-
-impl Stop {
-    /// Serves a connection until it ends. When the process drains or the client is no longer trusted, what is in
-    /// flight may finish, unless the time for that is over too.
-    async fn drive<C: GracefulConnection>(&self, connection: C, trust: Trust) -> Result<(), C::Error> {
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            biased;
-            () = self.drain.cancelled() => {}
-            why = trust.lost() => tracing::info!(why, "a connection ends"),
-            result = connection.as_mut() => return result,
-        }
-        connection.as_mut().graceful_shutdown();
-        tokio::select! {
-            result = connection => result,
-            () = self.now.cancelled() => Ok(()),
-        }
-    }
-}
-
-/// Why a connected client is who it says.
-struct Trust {
-    chain: Vec<CertificateDer<'static>>,
-    not_after: SystemTime,
-    tls: watch::Receiver<Arc<ServerTls>>,
-}
-
-impl Trust {
-    /// Until the certificate is out of date, or roots or revocation lists have come into force that refuse it.
-    async fn lost(mut self) -> &'static str {
-        let left = self.not_after.duration_since(SystemTime::now()).unwrap_or_default();
-        let expired = tokio::time::sleep(left);
-        let refused = async {
-            while self.tls.changed().await.is_ok() {
-                if !self.tls.borrow_and_update().still_trusts(&self.chain) {
-                    return;
-                }
-            }
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            () = expired => "the client's certificate has expired",
-            () = refused => "the client's certificate is no longer accepted",
-        }
-    }
 }

@@ -5,6 +5,7 @@ mod body;
 mod client;
 mod client_body;
 mod connection;
+mod ending;
 mod inbound;
 mod journey;
 mod pace;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hyper::rt::Executor;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 tokio::task_local! {
     static PACE: Pace;
@@ -63,12 +64,14 @@ impl Pace {
 #[derive(Debug, Clone)]
 pub(super) struct PacedStreams {
     limit: Duration,
+    ended: CancellationToken,
 }
 
 impl PacedStreams {
-    /// An answer that does not move for `limit` ends, its stream with it.
-    pub(super) fn new(limit: Duration) -> Self {
-        Self { limit }
+    /// An answer that does not move for `limit` ends, its stream with it; all of them do when the connection has
+    /// `ended`.
+    pub(super) fn new(limit: Duration, ended: CancellationToken) -> Self {
+        Self { limit, ended }
     }
 }
 
@@ -78,11 +81,12 @@ where
 {
     fn execute(&self, stream: F) {
         let (pace, limit) = (Pace::default(), self.limit);
-        let watched = pace.clone();
+        let (watched, ended) = (pace.clone(), self.ended.clone());
         tokio::spawn(PACE.scope(pace, async move {
             tokio::select! {
                 () = stream => {}
                 () = watched.lost(limit) => {}
+                () = ended.cancelled() => {}
             }
         }));
     }

@@ -1,6 +1,7 @@
 //! What the tests share. Everything ends when it is dropped, and whatever waits does so with a deadline.
 
 pub(crate) mod aws_chunked;
+pub(crate) mod frames;
 mod http2;
 mod pki;
 mod proxy;
@@ -15,6 +16,7 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use frames::Frames;
 pub(crate) use http2::{Http2, collect};
 pub(crate) use pki::{FOREIGN, Leaf, TRUSTED, dns, spiffe, uri};
 pub(crate) use proxy::{Proxy, SECRET, Setup, access, plain_get};

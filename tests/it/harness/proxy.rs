@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Http2, KEY_ID, Reply, TRUSTED, Wire, connect, eventually, request, tls, within};
+use super::{Frames, Http2, KEY_ID, Leaf, Reply, TRUSTED, Wire, connect, eventually, request, tls, within};
 
 /// Only store and proxy know it.
 pub(crate) const SECRET: &str = "itest/secret+that=never/appears";
@@ -179,6 +179,11 @@ impl Proxy {
     /// A new HTTP/2 connection as one of the service accounts.
     pub(crate) async fn http2(&self, account: &str) -> Http2 {
         Http2::new(connect(self.address, tls(Some(&TRUSTED.client(account)), "h2")).await.unwrap()).await
+    }
+
+    /// One that writes its own frames.
+    pub(crate) async fn frames(&self, leaf: &Leaf) -> Frames {
+        Frames::new(Wire::new(connect(self.address, tls(Some(leaf), "h2")).await.unwrap())).await
     }
 
     /// One that takes no byte of an answer, over HTTP/2.
