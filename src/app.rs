@@ -3,7 +3,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -59,6 +58,7 @@ pub struct Bound {
     admin: TcpListener,
     proxy: Arc<Proxy>,
     tls: watch::Sender<Arc<ServerTls>>,
+    mounted: FileWatch,
     metrics: Metrics,
     readiness: Readiness,
     /// Held until the loops run.
@@ -83,6 +83,8 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 /// Binds ports and reads certificates. The access log goes to `log`.
 pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bound, StartError> {
     let metrics = Metrics::new()?;
+    // Looked at before they are read: what changes in between is seen as a change.
+    let mounted = FileWatch::new(ServerTls::files(&config.tls));
     let server = ServerTls::load(&config.tls)?;
     show_expiry(&metrics, server.not_after);
     let credentials = CredentialStore::default();
@@ -102,6 +104,7 @@ pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bou
         admin,
         proxy,
         tls,
+        mounted,
         metrics,
         readiness,
         starting,
@@ -138,13 +141,14 @@ impl Bound {
     }
 
     /// Serves until `stop` is cancelled, then drains. `reload` asks for the files to be read again, which also
-    /// happens by itself when one of `files`, or one that the configuration names, changes.
+    /// happens by itself when one of `files`, or one that the configuration names, changes. `files` were looked at before
+    /// the configuration was read from them.
     pub async fn run(
         self,
         stop: CancellationToken,
         reload: mpsc::Receiver<()>,
         reread: Reread,
-        files: Vec<PathBuf>,
+        files: FileWatch,
     ) {
         let Self {
             config,
@@ -152,6 +156,7 @@ impl Bound {
             admin,
             proxy,
             tls,
+            mounted,
             metrics,
             readiness,
             starting,
@@ -172,8 +177,10 @@ impl Bound {
             tls: tls.clone(),
             metrics: metrics.clone(),
             reread,
+            files,
+            mounted,
         };
-        let reloader = tokio::spawn(reloader.run(reload, files));
+        let reloader = tokio::spawn(reloader.run(reload));
 
         let accepting = Accepting::new(listener, config.limits.max_connections);
         let listener = Listener { accepting, tls: tls.subscribe(), limits: config.limits.clone(), metrics };
@@ -226,16 +233,14 @@ struct Reloader {
     tls: watch::Sender<Arc<ServerTls>>,
     metrics: Metrics,
     reread: Reread,
+    /// What the configuration is read from.
+    files: FileWatch,
+    /// What the configuration names.
+    mounted: FileWatch,
 }
 
 impl Reloader {
-    async fn run(mut self, mut reload: mpsc::Receiver<()>, files: Vec<PathBuf>) {
-        let watched = |config: &Config| {
-            let mut all = files.clone();
-            all.extend(ServerTls::files(&config.tls));
-            all
-        };
-        let mut watch = FileWatch::new(watched(&self.config));
+    async fn run(mut self, mut reload: mpsc::Receiver<()>) {
         let mut tick = tokio::time::interval(WATCH_EVERY);
         let (mut asking, mut failed) = (true, false);
         loop {
@@ -247,9 +252,10 @@ impl Reloader {
                 _ = tick.tick() => false,
             };
             // The fingerprint is taken before the files are read: what changes in between counts as changed next time.
-            if watch.changed() || asked || failed {
+            let changed = self.files.changed() | self.mounted.changed();
+            if changed || asked || failed {
                 failed = !self.reload(failed && !asked);
-                watch.follow(watched(&self.config));
+                self.mounted.follow(ServerTls::files(&self.config.tls));
             }
         }
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app;
 use crate::config::{Config, Problems};
-use crate::process::{Signal, Signals};
+use crate::process::{FileWatch, Signal, Signals};
 use crate::telemetry::{LogFormat, start_log};
 
 /// Mutual-TLS access to Amazon S3 for Kubernetes workloads.
@@ -105,6 +105,8 @@ fn report(problems: &Problems) {
 }
 
 fn run(file: PathBuf) -> u8 {
+    // Looked at before it is read: what changes in between is seen as a change.
+    let files = FileWatch::new(vec![file.clone()]);
     let config = match Config::load(&file, &environment()) {
         Ok(config) => config,
         Err(problems) => {
@@ -122,10 +124,10 @@ fn run(file: PathBuf) -> u8 {
             return WORLD_FAILED;
         }
     };
-    runtime.block_on(serve(file, config))
+    runtime.block_on(serve(file, config, files))
 }
 
-async fn serve(file: PathBuf, config: Config) -> u8 {
+async fn serve(file: PathBuf, config: Config, files: FileWatch) -> u8 {
     let signals = Signals::listen();
     let bound = match app::build(config, std::io::stdout()) {
         Ok(bound) => bound,
@@ -141,11 +143,8 @@ async fn serve(file: PathBuf, config: Config) -> u8 {
     tracing::info!(listen = %address, admin = %admin, version = env!("CARGO_PKG_VERSION"), "listening");
     let (stop, (reload, reloads)) = (CancellationToken::new(), mpsc::channel(1));
     let watcher = tokio::spawn(obey(signals, stop.clone(), reload));
-    let reread = {
-        let file = file.clone();
-        Box::new(move || Config::load(&file, &environment()))
-    };
-    let serving = bound.run(stop, reloads, reread, vec![file]);
+    let reread = Box::new(move || Config::load(&file, &environment()));
+    let serving = bound.run(stop, reloads, reread, files);
     tokio::select! {
         () = serving => DONE,
         // A second SIGTERM: now means now.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use s3_access_proxy::app;
 use s3_access_proxy::config::Config;
+use s3_access_proxy::process::FileWatch;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -135,17 +136,21 @@ limits: {{ {limits} }}
 
     /// Starts it.
     pub(crate) fn start_unready(self) -> Proxy {
+        self.start_while(|_| {})
+    }
+
+    /// Starts it; files change after they have been read and before it serves.
+    pub(crate) fn start_while(self, change: impl FnOnce(&Self)) -> Proxy {
         let file = self.write();
+        let files = FileWatch::new(vec![file.clone()]);
         let log = Log::default();
         let bound = app::build(Config::load(&file, &[]).unwrap(), log.clone()).unwrap();
         let (address, admin) = (bound.address().unwrap(), bound.admin_address().unwrap());
+        change(&self);
         let stop = CancellationToken::new();
         let (reload, reloads) = mpsc::channel(1);
-        let reread = {
-            let file = file.clone();
-            Box::new(move || Config::load(&file, &[]))
-        };
-        let running = tokio::spawn(bound.run(stop.clone(), reloads, reread, vec![file]));
+        let reread = Box::new(move || Config::load(&file, &[]));
+        let running = tokio::spawn(bound.run(stop.clone(), reloads, reread, files));
         Proxy { address, admin, log, setup: self, reload, stop, running }
     }
 }
