@@ -89,7 +89,7 @@ impl Connector {
         } else {
             Transport::Plain(tcp)
         };
-        let stream = IdleTimeout::new(stream, self.idle_timeout);
+        let stream = IdleTimeout::abrupt(stream, self.idle_timeout);
         Ok(TokioIo::new(UpstreamStream { stream, used: Used::default(), deaf: false }))
     }
 }

@@ -1,8 +1,10 @@
 //! Bounds on what a client can make the proxy hold, and that none of them hits a transfer that moves.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use crate::harness::{
     Setup, Step, TRUSTED, Upstream, Wire, access, answer, connect, eventually, head, request, tls,
@@ -91,7 +93,7 @@ async fn a_client_that_stops_in_the_middle_is_cut_off() {
 async fn a_slow_transfer_that_moves_goes_on_for_as_long_as_it_takes() {
     const STEPS: usize = 18;
     let step = Duration::from_millis(100);
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let gate = Arc::new(Semaphore::new(0));
     let waiting = gate.clone();
     let upstream = Upstream::scripted(move |seen| {
         if !seen.request_line().starts_with("GET") {
@@ -199,7 +201,40 @@ async fn what_the_client_does_not_take_is_not_taken_from_s3() {
     wire.send(request("GET", "/reports/x", &[], b"")).await;
     let mut http2 = proxy.http2("admin").await;
     let _unread = http2.begin("GET", "/reports/x", &[], b"").await.unwrap();
-    // Until nothing has moved for a while.
+    let sent = at_rest(&upstream).await;
+    assert!((1..2 * HELD).contains(&sent), "{sent} bytes are held by the proxy");
+}
+
+#[tokio::test]
+async fn what_an_absent_client_does_not_take_is_not_taken_from_s3() {
+    const PIECE: usize = 64 * 1024;
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = gate.clone();
+    let upstream = Upstream::scripted(move |_| {
+        let mut steps = vec![Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\nxxx".to_vec())];
+        for _ in 0..500 {
+            steps.extend([Step::Wait(waiting.clone()), Step::Send(vec![b'x'; PIECE])]);
+        }
+        steps
+    })
+    .await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut wire = proxy.client("admin").await;
+    wire.send(request("GET", "/reports/x", &[], b"")).await;
+    wire.until(b"xxx").await.unwrap();
+    drop(wire);
+    proxy.log.exactly(1).await;
+    // S3 goes on, a piece at a time, until there is nobody to send it to.
+    eventually("the end of the connection to S3", async || {
+        gate.add_permits(1);
+        (gate.available_permits() > 10).then_some(())
+    })
+    .await;
+    assert!(upstream.sent() < 3 * PIECE, "{} bytes of an answer that nobody reads", upstream.sent());
+}
+
+/// What S3 has sent when nothing has moved for a while.
+async fn at_rest(upstream: &Upstream) -> usize {
     let (mut before, mut since) = (0, Instant::now());
     while since.elapsed() < Duration::from_millis(500) {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -207,5 +242,5 @@ async fn what_the_client_does_not_take_is_not_taken_from_s3() {
             (before, since) = (upstream.sent(), Instant::now());
         }
     }
-    assert!((1..2 * HELD).contains(&before), "{before} bytes are held by the proxy");
+    before
 }
