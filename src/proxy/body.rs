@@ -72,6 +72,7 @@ impl UpstreamBody {
         let Some(length) = payload.content_length.filter(|&length| length > 0) else { return Self::Empty };
         let reframer = match payload.recode {
             Recode::Keep => None,
+            Recode::Check { decoded, trailers } => Some(Reframer::checked(decoded, trailers)),
             Recode::Reframe { decoded, trailers } => Some(Reframer::unsigned(decoded, trailers)),
             Recode::Resign { decoded, trailers } => Some(Reframer::signed(decoded, trailers, signer)),
         };

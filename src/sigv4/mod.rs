@@ -3,6 +3,7 @@
 //!
 //! The arithmetic is the `aws-sigv4` crate's; time and credentials are arguments.
 
+mod check;
 mod decoder;
 mod encoder;
 mod payload;

@@ -60,8 +60,15 @@ impl PayloadMode {
 /// What happens to the body's bytes on their way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recode {
-    /// Nothing: byte for byte, framing included.
+    /// Nothing: there is no framing.
     Keep,
+    /// The framing goes on byte for byte, and is checked before its end leaves.
+    Check {
+        /// Bytes of the object.
+        decoded: u64,
+        /// The announced trailers.
+        trailers: TrailerNames,
+    },
     /// The framing is taken off and put on anew, because its length was not declared and S3 wants to know it.
     Reframe {
         /// Bytes of the object.
@@ -111,7 +118,12 @@ impl Payload {
             (PayloadMode::UnsignedTrailer, Some(trailers)) => {
                 let decoded = decoded_length(head)?;
                 let (length, recode) = match received {
-                    Some(length) => (length, Recode::Keep),
+                    // Nothing to check is nothing to break off either.
+                    Some(0) => {
+                        let message = "A body in aws-chunked framing has a last chunk at least.";
+                        return Err(Refusal::new(ErrorCode::IncompleteBody, message));
+                    }
+                    Some(length) => (length, Recode::Check { decoded, trailers }),
                     None => (unsigned_length(decoded, &trailers), Recode::Reframe { decoded, trailers }),
                 };
                 Ok(Self { mode, content_length: Some(length), object_length: decoded, recode })
@@ -191,7 +203,11 @@ mod tests {
         assert_eq!(plan("GET", &[], Some(1)), Err(ErrorCode::InvalidRequest));
         assert_eq!(plan("DELETE", &[], None), Err(ErrorCode::InvalidRequest));
         assert_eq!(plan("PUT", &[SHA, TRAILER], Some(9)), Err(ErrorCode::MissingContentLength));
-        assert_eq!(plan("PUT", &[SHA, TRAILER, DECODED], Some(9)).unwrap().recode, Recode::Keep);
+        assert_eq!(plan("PUT", &[SHA, TRAILER, DECODED], Some(0)), Err(ErrorCode::IncompleteBody));
+        assert!(matches!(
+            plan("PUT", &[SHA, TRAILER, DECODED], Some(9)).unwrap().recode,
+            Recode::Check { decoded: 66560, .. }
+        ));
         assert!(matches!(
             plan("PUT", &[SHA, TRAILER, DECODED], None).unwrap().recode,
             Recode::Reframe { .. }
