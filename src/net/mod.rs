@@ -5,8 +5,10 @@ mod accept;
 mod head_timer;
 mod idle;
 mod pem;
+mod unsent;
 
 pub use accept::{Accepting, Refused};
 pub use head_timer::HeadTimer;
 pub use idle::IdleTimeout;
 pub use pem::{PemError, read_certificates, read_private_key, read_revocation_lists, read_roots};
+pub use unsent::bound_unsent;

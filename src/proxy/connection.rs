@@ -15,7 +15,7 @@ use super::ending::{Ending, Trust};
 use super::journey::Proxy;
 use super::pace::PacedStreams;
 use crate::config::Limits;
-use crate::net::{Accepting, HeadTimer, IdleTimeout, Refused};
+use crate::net::{Accepting, HeadTimer, IdleTimeout, Refused, bound_unsent};
 use crate::telemetry::Metrics;
 use crate::tls::{self, Established, ServerTls};
 
@@ -65,6 +65,9 @@ async fn connection(
     stop: Stop,
 ) {
     let peer = stream.peer_addr().ok();
+    if let Err(error) = bound_unsent(&stream) {
+        tracing::debug!(%error, "the send buffer could not be bounded; the connection is probably gone");
+    }
     let mut tls = terms.tls.clone();
     let current = tls.borrow_and_update().clone();
     let handshake = tls::accept(stream, current.config.clone(), terms.limits.handshake_timeout);

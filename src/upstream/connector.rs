@@ -21,7 +21,7 @@ use tower::Service;
 
 use super::resolver::ShuffledResolver;
 use crate::config::{Limits, Upstream};
-use crate::net::{IdleTimeout, PemError, read_roots};
+use crate::net::{IdleTimeout, PemError, bound_unsent, read_roots};
 
 /// S3's certificate could not be judged, so nothing would be sent.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +83,7 @@ impl Connector {
         let encrypt = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let tcp = self.tcp.call(uri).await.map_err(io::Error::other)?.into_inner();
+        bound_unsent(&tcp)?;
         let stream = if encrypt {
             let name = ServerName::try_from(host).map_err(io::Error::other)?;
             Transport::Tls(Box::new(self.tls.connect(name, tcp).await?))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::harness::{
@@ -84,7 +84,11 @@ async fn a_client_that_stops_in_the_middle_is_cut_off() {
     let mut downloading = proxy.client("admin").await;
     downloading.send(request("GET", "/reports/x", &[], b"")).await;
     let lines = proxy.log.exactly(2).await;
-    assert!(lines.iter().all(|line| access(line, "error_code") != "null"), "{lines:#?}");
+    let code = |operation| {
+        access(lines.iter().find(|line| access(line, "operation") == operation).unwrap(), "error_code")
+    };
+    assert_eq!(code("GetObject"), "IdleTimeout");
+    assert_ne!(code("PutObject"), "null");
     assert!(!upstream.seen()[0].whole);
     drop((uploading, downloading));
 }
@@ -125,6 +129,47 @@ async fn a_slow_transfer_that_moves_goes_on_for_as_long_as_it_takes() {
     assert_eq!(up.answer("PUT").await.status, 200);
     let reply = down.answer("GET").await;
     assert!(reply.whole && reply.body.len() == STEPS);
+}
+
+/// Bytes in a step of the slow side, and steps: so much more than the kernels on the way hold that they fill up.
+const SIP: usize = 32 * 1024;
+const SIPS: usize = 60;
+
+#[tokio::test]
+async fn a_slow_reader_is_not_taken_for_an_absent_one() {
+    let limits = "idle_timeout: 500ms, connect_timeout: 50ms";
+    let large = vec![b'x'; 10 * SIP * SIPS];
+    let upstream = Upstream::scripted(move |_| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", large.len());
+        vec![Step::Send(head.into()), Step::Send(large.clone())]
+    })
+    .await;
+    let proxy = Setup::new(upstream.endpoint()).limits(limits).start().await;
+    let mut wire = proxy.client("admin").await;
+    wire.send(request("GET", "/reports/x", &[], b"")).await;
+    wire.answer_head().await.unwrap();
+    for _ in 0..SIPS {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        wire.exactly(SIP).await.expect("cut off in the middle");
+    }
+    assert!(proxy.log.lines().is_empty());
+}
+
+#[tokio::test]
+async fn a_slow_s3_is_not_taken_for_an_absent_one() {
+    let limits = "idle_timeout: 500ms, connect_timeout: 50ms";
+    let s3 = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Setup::new(format!("http://{}", s3.local_addr().unwrap())).limits(limits).start().await;
+    let mut wire = proxy.client("admin").await;
+    wire.send(head("PUT", "/reports/x", &[&format!("Content-Length: {OFFERED}")])).await;
+    let pushing = tokio::spawn(async move { while wire.try_send(&[b'x'; SIP]).await.is_ok() {} });
+    let mut taking = Wire::new(s3.accept().await.unwrap().0);
+    for _ in 0..SIPS {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        taking.exactly(SIP).await.expect("cut off in the middle");
+    }
+    assert!(proxy.log.lines().is_empty());
+    pushing.abort();
 }
 
 #[tokio::test]
