@@ -86,7 +86,7 @@ pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bou
     // Looked at before they are read: what changes in between is seen as a change.
     let mounted = FileWatch::new(ServerTls::files(&config.tls));
     let server = ServerTls::load(&config.tls)?;
-    show_expiry(&metrics, server.not_after);
+    show_expiry(&metrics, &server);
     let credentials = CredentialStore::default();
     let (log, log_writer) =
         AccessLog::start(log, proxy::open_requests(&config.limits)).map_err(StartError::Log)?;
@@ -124,9 +124,10 @@ fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartErr
     bind().map_err(|source| StartError::Bind { what, address, source })
 }
 
-fn show_expiry(metrics: &Metrics, not_after: SystemTime) {
-    let since_epoch = not_after.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    metrics.certificate_expiry.set(since_epoch.as_secs_f64());
+fn show_expiry(metrics: &Metrics, server: &ServerTls) {
+    let since_epoch = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    metrics.certificate_expiry.set(since_epoch(server.not_after).as_secs_f64());
+    metrics.crl_expiry.set(server.lists_until.map_or(0.0, |at| since_epoch(at).as_secs_f64()));
 }
 
 impl Bound {
@@ -282,7 +283,7 @@ impl Reloader {
         if needs_restart(&self.config, &config) {
             tracing::warn!("changes beside 'grants' and 'tls' take effect with the next start");
         }
-        show_expiry(&self.metrics, server.not_after);
+        show_expiry(&self.metrics, &server);
         self.tls.send_replace(Arc::new(server));
         self.proxy.replace_policy(config.policy.clone());
         tracing::info!(grants = config.policy.grants().len(), "reloaded");

@@ -90,12 +90,19 @@ impl Trust {
         Self { chain, not_after, tls }
     }
 
-    /// Until the certificate is out of date, or roots or revocation lists have come into force that refuse it.
+    /// Until the certificate is out of date, or is refused by roots or revocation lists: because others have come into
+    /// force, or because a list or an intermediate has expired.
     async fn lost(mut self) -> &'static str {
         let left = self.not_after.duration_since(SystemTime::now()).unwrap_or_default();
         let expired = tokio::time::sleep(left);
         let refused = async {
-            while self.tls.changed().await.is_ok() {
+            loop {
+                let lists_until = self.tls.borrow().lists_until;
+                let judged_again = tokio::time::sleep(until_judged(lists_until));
+                tokio::select! {
+                    changed = self.tls.changed() => if changed.is_err() { break },
+                    () = judged_again => {}
+                }
                 if !self.tls.borrow_and_update().still_trusts(&self.chain) {
                     return;
                 }
@@ -107,4 +114,14 @@ impl Trust {
             () = refused => "the client's certificate is no longer accepted",
         }
     }
+}
+
+/// What expires without a file that changes, an intermediate's certificate for example, is noticed within this time.
+const JUDGE_EVERY: Duration = Duration::from_mins(1);
+
+/// Until the lists expire, if that is sooner. What has expired already was judged then.
+fn until_judged(lists_until: Option<SystemTime>) -> Duration {
+    let left = lists_until.and_then(|until| until.duration_since(SystemTime::now()).ok());
+    // They are still good in their last second.
+    left.map_or(JUDGE_EVERY, |left| JUDGE_EVERY.min(left + Duration::from_secs(1)))
 }

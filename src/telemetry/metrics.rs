@@ -33,6 +33,8 @@ pub struct Metrics {
     pub upstream_errors: IntCounterVec,
     /// When the server's certificate expires, in seconds since 1970.
     pub certificate_expiry: Gauge,
+    /// When the first of the revocation lists expires, in seconds since 1970; 0 without lists.
+    pub crl_expiry: Gauge,
     /// When the credentials expire, in seconds since 1970; 0 when they do not.
     pub credentials_expiry: Gauge,
     /// Loads of credentials by result.
@@ -104,6 +106,10 @@ impl Metrics {
             certificate_expiry: gauge(
                 "s3proxy_certificate_expiry_timestamp_seconds",
                 "When the server certificate expires.",
+            )?,
+            crl_expiry: gauge(
+                "s3proxy_crl_expiry_timestamp_seconds",
+                "When the first revocation list expires; 0 without lists.",
             )?,
             credentials_expiry: gauge(
                 "s3proxy_credentials_expiry_timestamp_seconds",

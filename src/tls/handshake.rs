@@ -179,7 +179,10 @@ fn certificate_cause(error: &CertificateError) -> HandshakeError {
 fn leaf_cause(error: &LeafError) -> HandshakeError {
     match error {
         LeafError::Damaged => HandshakeError::BadCertificate,
-        LeafError::Ca | LeafError::NotForClients | LeafError::NotForSignatures => HandshakeError::WrongUsage,
+        LeafError::Ca
+        | LeafError::NotForClients
+        | LeafError::NotForSignatures
+        | LeafError::ForAuthorities => HandshakeError::WrongUsage,
         LeafError::Identity(_) => HandshakeError::BadIdentity,
     }
 }

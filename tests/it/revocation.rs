@@ -168,3 +168,18 @@ async fn a_connection_ends_with_its_clients_certificate() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_connection_ends_with_the_list_that_vouched_for_it() {
+    let upstream = Upstream::start().await;
+    let until = std::time::SystemTime::now() + std::time::Duration::from_secs(3);
+    let until = until.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let proxy = setup(&upstream, &list(&[], Duration::seconds(3))).start().await;
+    let shown = proxy.metric("s3proxy_crl_expiry_timestamp_seconds").await;
+    assert!((shown - until).abs() < 2.0, "{shown}");
+    let mut wire = open(&proxy, &numbered(9)).await.unwrap();
+    assert_eq!(wire.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
+    let began = std::time::Instant::now();
+    assert!(wire.ends().await);
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+}
