@@ -183,7 +183,7 @@ impl Bound {
         };
         let reloader = tokio::spawn(reloader.run(reload));
 
-        let accepting = Accepting::new(listener, config.limits.max_connections);
+        let accepting = Accepting::new(listener, proxy::sockets(&config.limits));
         let listener = Listener { accepting, tls: tls.subscribe(), limits: config.limits.clone(), metrics };
         let ending = Stop { drain: stop.clone(), now: CancellationToken::new() };
         let mut serving = tokio::spawn(proxy::serve(listener, proxy, ending.clone(), tracker.clone()));

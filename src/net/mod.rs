@@ -4,11 +4,13 @@
 mod accept;
 mod head_timer;
 mod idle;
+mod lobby;
 mod pem;
 mod unsent;
 
 pub use accept::{Accepting, Refused};
 pub use head_timer::HeadTimer;
 pub use idle::IdleTimeout;
+pub use lobby::{Lobby, Seat};
 pub use pem::{PemError, read_certificates, read_private_key, read_revocation_lists, read_roots};
 pub use unsent::bound_unsent;

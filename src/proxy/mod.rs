@@ -14,5 +14,5 @@ mod respond;
 mod rewrite;
 mod share;
 
-pub use connection::{Listener, Stop, serve};
+pub use connection::{Listener, Stop, serve, sockets};
 pub use journey::{Proxy, open_requests};

@@ -29,6 +29,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Connection attempts by their result.
     pub handshakes: IntCounterVec,
+    /// What clients sent in place of requests, by cause.
+    pub bad_requests: IntCounterVec,
     /// Exchanges with S3 that failed below HTTP, by kind.
     pub upstream_errors: IntCounterVec,
     /// When the server's certificate expires, in seconds since 1970.
@@ -98,6 +100,11 @@ impl Metrics {
             in_flight: count("s3proxy_requests_in_flight", "Requests being served.")?,
             connections: count("s3proxy_connections", "Open client connections.")?,
             handshakes: counters("s3proxy_handshakes_total", "Connection attempts by result.", &["result"])?,
+            bad_requests: counters(
+                "s3proxy_bad_requests_total",
+                "Heads that were no request: the connection ended.",
+                &["cause"],
+            )?,
             upstream_errors: counters(
                 "s3proxy_upstream_errors_total",
                 "Failed exchanges with S3.",

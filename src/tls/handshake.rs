@@ -36,6 +36,9 @@ pub enum HandshakeError {
     /// Not finished in time.
     #[error("timeout")]
     Timeout,
+    /// Not finished when others needed the room.
+    #[error("crowded_out")]
+    CrowdedOut,
     /// The client went away.
     #[error("closed")]
     Closed,

@@ -18,7 +18,8 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
     let upstream = Upstream::start().await;
     let proxy = Setup::new(upstream.endpoint()).limits("max_connections: 2").start().await;
     let mut first = proxy.client("admin").await;
-    let silent = TcpStream::connect(proxy.address).await.unwrap();
+    let mut second = proxy.client("admin").await;
+    assert_eq!(second.ask("GET", "/reports/x", &[], b"").await.status, 200);
     assert_eq!(first.ask("GET", "/reports/x", &[], b"").await.status, 200);
 
     let mut beyond = Wire::new(TcpStream::connect(proxy.address).await.unwrap());
@@ -26,7 +27,7 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
     proxy.metric_reaches("s3proxy_handshakes_total{result=\"over_limit\"}", 1.0).await;
     assert_eq!(first.ask("GET", "/reports/x", &[], b"").await.status, 200, "who is in stays in");
 
-    drop(silent);
+    drop(second);
     eventually("room again", async || {
         let config = tls(Some(&TRUSTED.client("admin")), "http/1.1");
         let mut wire = Wire::new(connect(proxy.address, config).await.ok()?);
@@ -34,6 +35,20 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
         wire.answer_head().await.filter(|reply| reply.status == 200)
     })
     .await;
+}
+
+#[tokio::test]
+async fn sockets_that_say_nothing_keep_nobody_out() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).limits("max_connections: 2").start().await;
+    let mut silent = Vec::new();
+    for _ in 0..520 {
+        silent.push(TcpStream::connect(proxy.address).await.unwrap());
+    }
+    for _ in 0..2 {
+        assert_eq!(proxy.client("admin").await.ask("GET", "/reports/x", &[], b"").await.status, 200);
+    }
+    proxy.metric_reaches("s3proxy_handshakes_total{result=\"crowded_out\"}", 8.0).await;
 }
 
 #[tokio::test]
@@ -162,7 +177,8 @@ async fn a_slow_s3_is_not_taken_for_an_absent_one() {
     let proxy = Setup::new(format!("http://{}", s3.local_addr().unwrap())).limits(limits).start().await;
     let mut wire = proxy.client("admin").await;
     wire.send(head("PUT", "/reports/x", &[&format!("Content-Length: {OFFERED}")])).await;
-    let pushing = tokio::spawn(async move { while wire.try_send(&[b'x'; SIP]).await.is_ok() {} });
+    let piece = vec![b'x'; SIP];
+    let pushing = tokio::spawn(async move { while wire.try_send(&piece).await.is_ok() {} });
     let mut taking = Wire::new(s3.accept().await.unwrap().0);
     for _ in 0..SIPS {
         tokio::time::sleep(Duration::from_millis(40)).await;
@@ -197,6 +213,48 @@ async fn a_head_that_does_not_come_to_its_end_is_given_up() {
     }
     assert!(gone, "still there after {:?}", began.elapsed());
     assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_counted_by_cause() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).limits("header_timeout: 100ms").start().await;
+    let long = format!("x-amz-meta-a: {}", "x".repeat(70_000));
+    let many: Vec<String> = (0..300).map(|i| format!("a{i}: b")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (cause, status, bytes) in [
+        ("malformed", "400", b"GET /reports/x HTTP/1.1\r\nno header\r\n\r\n".to_vec()),
+        (
+            "malformed",
+            "400",
+            b"GET /reports/x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_vec(),
+        ),
+        ("head_too_large", "431", head("GET", "/reports/x", &[&long])),
+        ("head_too_large", "431", head("GET", "/reports/x", &many)),
+        ("head_timeout", "408", b"GET /reports/x HTTP/1.1\r\n".to_vec()),
+    ] {
+        let series = format!("s3proxy_bad_requests_total{{cause=\"{cause}\"}}");
+        let before = proxy.metric(&series).await;
+        let mut wire = proxy.client("admin").await;
+        let _ = wire.try_send(&bytes).await;
+        let reply = wire.until(b"\r\n").await.unwrap_or_default();
+        let reply = String::from_utf8_lossy(&reply).into_owned();
+        assert!(reply.contains(status) || status == "408" && reply.is_empty(), "{cause}: {reply}");
+        proxy.metric_reaches(&series, before + 1.0).await;
+    }
+    assert!(upstream.seen().is_empty());
+}
+
+#[tokio::test]
+async fn metadata_in_many_lines_is_one_request_over_both_protocols() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let lines: Vec<String> = (0..120).map(|i| format!("x-amz-meta-{i}: b")).collect();
+    let mut lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    assert_eq!(proxy.client("admin").await.ask("PUT", "/reports/x", &lines, b"").await.status, 200);
+    lines.push("content-length: 0");
+    let mut http2 = proxy.http2("admin").await;
+    assert_eq!(http2.begin("PUT", "/reports/x", &lines, b"").await.unwrap().status(), 200);
 }
 
 #[tokio::test]
