@@ -12,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin;
-use crate::config::{Config, Problems};
+use crate::config::{Config, Limits, Problems};
 use crate::credentials::{CredentialStore, Source};
 use crate::net::{Accepting, PemError};
 use crate::process::{FileWatch, Pending, Readiness};
 use crate::proxy::{self, Listener, Proxy, Stop};
 use crate::telemetry::{AccessLog, AccessLogWriter, Metrics, Stuckness};
 use crate::tls::ServerTls;
-use crate::upstream::TrustError;
+use crate::upstream::{TrustError, most_connections};
 
 /// Why the data plane does not start.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +74,15 @@ const ADMIN_CONNECTIONS: usize = 64;
 const BACKLOG: u32 = 1024;
 /// How often mounted files are looked at. The kubelet itself takes up to a minute to update them.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
+
+/// For files, the runtime and the log.
+const OTHER_DESCRIPTORS: usize = 64;
+
+/// Open files that a process with these limits may come to need.
+pub fn descriptors(limits: &Limits) -> usize {
+    let sockets = proxy::sockets(limits).saturating_add(most_connections(limits));
+    sockets.saturating_add(ADMIN_CONNECTIONS + OTHER_DESCRIPTORS)
+}
 
 /// For connections to notice that they are cut off.
 const CUT_OFF: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app;
 use crate::config::{Config, Problems};
-use crate::process::{FileWatch, Signal, Signals};
+use crate::process::{FileWatch, Signal, Signals, raise_descriptors};
 use crate::telemetry::{LogFormat, start_log};
 
 /// Mutual-TLS access to Amazon S3 for Kubernetes workloads.
@@ -117,6 +117,7 @@ fn run(file: PathBuf) -> u8 {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    allow_descriptors(app::descriptors(&config.limits) as u64);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -125,6 +126,19 @@ fn run(file: PathBuf) -> u8 {
         }
     };
     runtime.block_on(serve(file, config, files))
+}
+
+/// Raises the limit on open files, and warns where even that is not enough.
+fn allow_descriptors(needed: u64) {
+    match raise_descriptors() {
+        Ok(allowed) if allowed >= needed => {}
+        Ok(allowed) => tracing::warn!(
+            allowed,
+            needed,
+            "the process may not open as many files as limits.max_connections may need; raise its limit (ulimit -n)"
+        ),
+        Err(error) => tracing::warn!(%error, "the limit on open files cannot be raised"),
+    }
 }
 
 async fn serve(file: PathBuf, config: Config, files: FileWatch) -> u8 {

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::share::Share;
 use crate::s3::{Document, ErrorCode, Refusal};
 use crate::sigv4::{ChunkSigner, Payload, Recode, ReframeError, Reframer};
 
@@ -194,13 +195,16 @@ pub(super) struct Gathering(Arc<Semaphore>);
 #[derive(Debug)]
 pub(super) struct Gathered {
     pub(super) bytes: Bytes,
-    _place: OwnedSemaphorePermit,
+    /// The client's own, and one of all.
+    _places: [OwnedSemaphorePermit; 2],
 }
 
 /// Bodies at a time: 128 MiB at the very most.
-const GATHERED_AT_A_TIME: usize = 16;
+pub(super) const GATHERED_AT_A_TIME: usize = 16;
 /// For one such body to arrive. They come in one piece, and while they do they hold a place.
-const GATHER_TIMEOUT: Duration = Duration::from_secs(30);
+const GATHER_TIMEOUT: Duration = Duration::from_secs(15);
+/// For a place, of which each is given back within milliseconds by whoever sends what it announced.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Default for Gathering {
     fn default() -> Self {
@@ -214,6 +218,7 @@ impl Gathering {
         &self,
         incoming: Incoming,
         document: Document,
+        share: &Share,
         received: &AtomicU64,
     ) -> Result<Gathered, Refusal> {
         let most = document.max_bytes();
@@ -225,9 +230,10 @@ impl Gathering {
         if incoming.size_hint().lower() > most as u64 {
             return Err(too_large());
         }
-        let busy =
-            |_| Refusal::new(ErrorCode::ServiceUnavailable, "The proxy is shutting down. Please retry.");
-        let place = self.0.clone().acquire_owned().await.map_err(busy)?;
+        let slow_down = "You send too many XML documents at once. Please reduce your rate.";
+        let own = place(&share.gathered, ErrorCode::SlowDown, slow_down).await?;
+        let busy = "The proxy reads too many XML documents at the moment. Please retry.";
+        let one_of_all = place(&self.0, ErrorCode::ServiceUnavailable, busy).await?;
         let body = Limited::new(incoming, most).collect();
         let late = |_| Refusal::new(ErrorCode::RequestTimeout, "The body did not arrive in time.");
         let body = tokio::time::timeout(GATHER_TIMEOUT, body).await.map_err(late)?.map_err(|error| {
@@ -239,6 +245,16 @@ impl Gathering {
         })?;
         let bytes = body.to_bytes();
         received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Ok(Gathered { bytes, _place: place })
+        Ok(Gathered { bytes, _places: [own, one_of_all] })
     }
+}
+
+/// Waits for a place, but not for long.
+async fn place(
+    places: &Arc<Semaphore>,
+    code: ErrorCode,
+    message: &'static str,
+) -> Result<OwnedSemaphorePermit, Refusal> {
+    let place = tokio::time::timeout(PLACE_TIMEOUT, places.clone().acquire_owned()).await;
+    place.ok().and_then(Result::ok).ok_or_else(|| Refusal::new(code, message))
 }

@@ -66,6 +66,11 @@ impl Client {
         self.share.requests.clone().try_acquire_owned().ok()
     }
 
+    /// What the client may hold at once.
+    pub(super) fn share(&self) -> &Share {
+        &self.share
+    }
+
     /// Why a request that was cut off on this connection came to its end.
     pub(super) fn departure(&self) -> Departure {
         Departure(self.expired.clone())

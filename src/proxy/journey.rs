@@ -122,7 +122,8 @@ impl Proxy {
         let payload = Payload::plan(&head, incoming.size_hint().exact())?;
         let policy = self.policy();
         let entitlements = client.entitlements(&policy);
-        let (asked, received) = self.complete(classified, incoming, &payload, &entitlements, record).await?;
+        let (asked, received) =
+            self.complete(client, classified, incoming, &payload, &entitlements, record).await?;
         record.asked(&asked);
         let additions = stop(policy.guardrails().check(&asked, &head.headers, SystemTime::now()), record)?;
         let permitted = deny(entitlements.authorize(asked), record)?; // may they
@@ -145,6 +146,7 @@ impl Proxy {
     /// Reads the body where it says what is asked.
     async fn complete(
         &self,
+        client: &Client,
         classified: Classified,
         incoming: Incoming,
         payload: &Payload,
@@ -163,7 +165,8 @@ impl Proxy {
                 format!("The body of {} cannot be sent in aws-chunked framing here.", unread.operation());
             return Err(Refusal::new(ErrorCode::NotImplemented, message));
         }
-        let body = self.gathering.gather(incoming, unread.document(), &record.bytes_in()).await?;
+        let body =
+            self.gathering.gather(incoming, unread.document(), client.share(), &record.bytes_in()).await?;
         Ok((unread.with_body(&body.bytes)?, Received::Whole(body)))
     }
 

@@ -5,12 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Semaphore;
 
+use super::body::GATHERED_AT_A_TIME;
+
 /// One client's part.
 #[derive(Debug)]
 pub(super) struct Share {
     /// Requests that are open.
     pub(super) requests: Arc<Semaphore>,
+    /// Bodies that are gathered to be read.
+    pub(super) gathered: Arc<Semaphore>,
 }
+
+/// Of the places for gathered bodies, a quarter: a client that does not send what it announced keeps its own waiting.
+const GATHERED: usize = GATHERED_AT_A_TIME / 4;
 
 /// The parts of the clients that are connected. A client is known by the name that logs give it: several pods of one
 /// service account share.
@@ -35,7 +42,8 @@ impl Shares {
         }
         // Only when somebody new comes is it worth to look for those who have gone.
         connected.retain(|_, share| share.strong_count() > 0);
-        let share = Arc::new(Share { requests: Arc::new(Semaphore::new(self.requests)) });
+        let (requests, gathered) = (Semaphore::new(self.requests), Semaphore::new(GATHERED));
+        let share = Arc::new(Share { requests: Arc::new(requests), gathered: Arc::new(gathered) });
         connected.insert(client.clone(), Arc::downgrade(&share));
         share
     }

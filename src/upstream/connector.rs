@@ -15,6 +15,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::Service;
@@ -58,7 +59,17 @@ pub(super) struct Connector {
     tls: TlsConnector,
     connect_timeout: Duration,
     idle_timeout: Duration,
+    places: Arc<Semaphore>,
 }
+
+/// Connections to S3 at a time, resting ones included. Over HTTP/2 a few clients could otherwise use up every
+/// descriptor; with one request on each connection, no client takes more than half.
+pub fn most_connections(limits: &Limits) -> usize {
+    limits.max_connections.max(LEAST).saturating_mul(2).min(Semaphore::MAX_PERMITS)
+}
+
+/// Two HTTP/2 connections full of requests.
+const LEAST: usize = 256;
 
 impl Connector {
     pub(super) fn new(upstream: &Upstream, limits: &Limits) -> Result<Self, TrustError> {
@@ -76,12 +87,15 @@ impl Connector {
         // S3 speaks HTTP/1.1 only.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let tls = TlsConnector::from(Arc::new(config));
-        Ok(Self { tcp, tls, connect_timeout: limits.connect_timeout, idle_timeout: limits.idle_timeout })
+        let places = Arc::new(Semaphore::new(most_connections(limits)));
+        let Limits { connect_timeout, idle_timeout, .. } = *limits;
+        Ok(Self { tcp, tls, connect_timeout, idle_timeout, places })
     }
 
     async fn connect(mut self, uri: Uri) -> io::Result<TokioIo<UpstreamStream>> {
         let encrypt = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let place = self.places.acquire_owned().await.map_err(io::Error::other)?;
         let tcp = self.tcp.call(uri).await.map_err(io::Error::other)?.into_inner();
         bound_unsent(&tcp)?;
         let stream = if encrypt {
@@ -91,7 +105,7 @@ impl Connector {
             Transport::Plain(tcp)
         };
         let stream = IdleTimeout::abrupt(stream, self.idle_timeout);
-        Ok(TokioIo::new(UpstreamStream { stream, used: Used::default(), deaf: false }))
+        Ok(TokioIo::new(UpstreamStream { stream, used: Used::default(), deaf: false, _place: place }))
     }
 }
 
@@ -145,6 +159,7 @@ pub(super) struct UpstreamStream {
     used: Used,
     /// The other side takes no more bytes, but may have said something before.
     deaf: bool,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Connection for UpstreamStream {

@@ -6,5 +6,5 @@ mod endpoint;
 mod resolver;
 
 pub use client::{Upstream, UpstreamError};
-pub use connector::TrustError;
+pub use connector::{TrustError, most_connections};
 pub use endpoint::Endpoint;

@@ -1,10 +1,12 @@
 //! Clients that take more than their part, or take nothing: nobody else notices.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinSet;
 
-use crate::harness::{Setup, Step, Upstream, access, answer, collect, eventually, within};
+use crate::harness::{Proxy, Setup, Step, Upstream, access, answer, collect, eventually, head, within};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -43,9 +45,11 @@ async fn an_answer_that_nobody_takes_ends_and_its_connection_goes_on() {
     assert_eq!(client.begin("HEAD", "/reports/daily/x", &[], b"").await.unwrap().status(), 200);
 }
 
-#[tokio::test]
-async fn one_client_cannot_have_every_request_open() {
-    const OPEN: usize = 256;
+/// Requests that one client may have open where `max_connections` is small.
+const OPEN: usize = 256;
+
+/// An S3 whose `slow` object comes when the gate opens.
+async fn slow() -> (Upstream, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
     let waiting = gate.clone();
     let upstream = Upstream::scripted(move |seen| {
@@ -56,20 +60,31 @@ async fn one_client_cannot_have_every_request_open() {
         steps
     })
     .await;
-    let proxy = Setup::new(upstream.endpoint()).start().await;
-    let mut tasks = tokio::task::JoinSet::new();
+    (upstream, gate)
+}
+
+/// As many requests of a client as it may have open; each gives its status.
+async fn fill(proxy: &Proxy, account: &str) -> JoinSet<u16> {
+    let mut open = JoinSet::new();
     for _ in 0..4 {
-        let client = proxy.http2("admin").await;
-        let client = Arc::new(tokio::sync::Mutex::new(client));
+        let client = Arc::new(Mutex::new(proxy.http2(account).await));
         for _ in 0..OPEN / 4 {
             let request = client.lock().await.request("GET", "/reports/daily/slow");
             let client = client.clone();
-            tasks.spawn(async move {
-                let _open = client;
+            open.spawn(async move {
+                let _connected = client;
                 request.await.unwrap().status().as_u16()
             });
         }
     }
+    open
+}
+
+#[tokio::test]
+async fn one_client_cannot_have_every_request_open() {
+    let (upstream, gate) = slow().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let open = fill(&proxy, "admin").await;
     eventually("every request at S3", async || (upstream.seen().len() == OPEN).then_some(())).await;
     let mut more = proxy.client("admin").await;
     let reply = more.ask("GET", "/reports/daily/x", &[], b"").await;
@@ -77,10 +92,28 @@ async fn one_client_cannot_have_every_request_open() {
     assert_eq!(reply.header("retry-after"), Some("1"));
     assert_eq!(proxy.client("reader").await.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
     gate.add_permits(OPEN);
-    let statuses = within("every answer", tasks.join_all()).await;
+    let statuses = within("every answer", open.join_all()).await;
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     assert_eq!(more.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
     proxy.log.exactly(OPEN + 3).await;
+}
+
+#[tokio::test]
+async fn connections_to_s3_are_bounded() {
+    let (upstream, gate) = slow().await;
+    let proxy =
+        Setup::new(upstream.endpoint()).limits("connect_timeout: 2s, max_connections: 64").start().await;
+    let (first, second) = (fill(&proxy, "admin").await, fill(&proxy, "reader").await);
+    eventually("every request at S3", async || (upstream.seen().len() == 2 * OPEN).then_some(())).await;
+    let mut wire = proxy.client("writer").await;
+    assert_eq!(wire.ask("GET", "/reports/daily/x", &[], b"").await.status, 503);
+    assert_eq!(upstream.connections(), 2 * OPEN);
+    gate.add_permits(2 * OPEN);
+    for open in [first, second] {
+        let statuses = within("every answer", open.join_all()).await;
+        assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    }
+    assert_eq!(wire.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
 }
 
 #[tokio::test]
@@ -117,4 +150,23 @@ async fn without_a_reader_of_the_log_requests_are_refused_and_no_line_is_lost() 
     proxy.readiness(200).await;
     assert_eq!(proxy.client("admin").await.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
     proxy.log.exactly(answered + 1).await;
+}
+
+#[tokio::test]
+async fn documents_that_do_not_come_keep_only_their_own_client_waiting() {
+    let upstream = Upstream::scripted(|_| answer(OK)).await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        let mut wire = proxy.client("admin").await;
+        wire.send(head("POST", "/reports?delete", &["Content-Length: 1000"])).await;
+        held.push(wire);
+    }
+    proxy.metric_reaches("s3proxy_requests_in_flight", 16.0).await;
+    let batch = b"<Delete><Object><Key>daily/x</Key></Object></Delete>";
+    let began = Instant::now();
+    assert_eq!(proxy.client("writer").await.ask("POST", "/reports?delete", &[], batch).await.status, 200);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let reply = held[15].answer("POST").await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (503, "SlowDown"));
 }
