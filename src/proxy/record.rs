@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use http::StatusCode;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::client::{Client, Departure};
@@ -22,6 +23,10 @@ pub(super) struct Sinks {
     pub(super) log: AccessLog,
     pub(super) metrics: Metrics,
 }
+
+/// RFC 3339, always of the same width.
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// nginx's number for a client that went away before it was answered.
 const CLIENT_CLOSED: u16 = 499;
@@ -191,7 +196,7 @@ impl Drop for Record {
         metrics.bytes_out.inc_by(self.bytes_out);
         let Some(place) = self.place.take() else { return };
         place.record(&AccessLine {
-            time: self.time.format(&Rfc3339).unwrap_or_default(),
+            time: self.time.format(TIME).unwrap_or_default(),
             identity: &self.identity,
             operation,
             bucket: self.bucket.as_deref(),

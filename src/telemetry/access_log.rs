@@ -15,11 +15,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::access_writer::write;
 use super::accesses::Accesses;
+use super::escape::escape;
 
 /// A finished request, however it ended.
 #[derive(Debug, Serialize)]
 pub struct AccessLine<'a> {
-    /// When it began, RFC 3339 in UTC.
+    /// When it began, RFC 3339 in UTC, to the millisecond.
     pub time: String,
     /// The client, by the strongest form that its certificate carries.
     pub identity: &'a str,
@@ -225,7 +226,8 @@ impl Place {
     /// Hands in the line.
     pub fn record(self, line: &AccessLine<'_>) {
         // The structure always serializes.
-        let Ok(mut json) = serde_json::to_vec(line) else { return };
+        let Ok(json) = serde_json::to_string(line) else { return };
+        let mut json = escape(json).into_bytes();
         json.push(b'\n');
         // Counted first, so that the writer never takes what nobody has counted.
         self.log.flood.add(json.len());

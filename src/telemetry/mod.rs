@@ -3,6 +3,7 @@
 mod access_log;
 mod access_writer;
 mod accesses;
+mod escape;
 mod log;
 mod metrics;
 
