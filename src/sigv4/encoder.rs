@@ -46,15 +46,16 @@ pub(super) fn signed_length(decoded: u64, trailers: Option<&TrailerNames>) -> u6
 /// One of the two framings, in progress.
 #[derive(Debug)]
 pub(super) enum Encoder {
-    /// Data passes in slices; `left` bytes are still missing from the chunk that was begun.
-    Unsigned { left: u64 },
+    /// Data passes in slices; `left` bytes are still missing from the chunk that was begun. Small pieces are gathered
+    /// in `small` for as long as a network frame is worked on: a client may send chunks of a byte.
+    Unsigned { left: u64, small: BytesMut },
     /// Data is gathered until a chunk can be signed.
     Signed { signer: Box<ChunkSigner>, chunk: BytesMut },
 }
 
 impl Encoder {
     pub(super) fn unsigned() -> Self {
-        Self::Unsigned { left: 0 }
+        Self::Unsigned { left: 0, small: BytesMut::new() }
     }
 
     pub(super) fn signed(signer: ChunkSigner) -> Self {
@@ -70,17 +71,17 @@ impl Encoder {
     ) -> Result<(), SignError> {
         while !data.is_empty() {
             match self {
-                Self::Unsigned { left } => {
+                Self::Unsigned { left, small } => {
                     if *left == 0 {
                         *left = remaining.min(UNSIGNED_CHUNK);
-                        out.push_back(format!("{left:x}\r\n").into());
+                        pass(format!("{left:x}\r\n").into(), small, out);
                     }
                     let piece = take(&mut data, *left);
                     *left -= piece.len() as u64;
                     remaining -= piece.len() as u64;
-                    out.push_back(piece);
+                    pass(piece, small, out);
                     if *left == 0 {
-                        out.push_back(Bytes::from_static(CRLF));
+                        pass(Bytes::from_static(CRLF), small, out);
                     }
                 }
                 Self::Signed { signer, chunk } => {
@@ -93,6 +94,15 @@ impl Encoder {
             }
         }
         Ok(())
+    }
+
+    /// A network frame has been worked on: what was gathered goes on.
+    pub(super) fn flush(&mut self, out: &mut VecDeque<Bytes>) {
+        if let Self::Unsigned { small, .. } = self
+            && !small.is_empty()
+        {
+            out.push_back(small.split().freeze());
+        }
     }
 
     /// The rest of the data, the empty chunk, the trailers and the final line end.
@@ -123,6 +133,20 @@ impl Encoder {
         out.push_back(end.freeze());
         Ok(())
     }
+}
+
+/// Bytes up to which copying is cheaper than sending apart.
+const SMALL: usize = 4 * 1024;
+
+fn pass(piece: Bytes, small: &mut BytesMut, out: &mut VecDeque<Bytes>) {
+    if piece.len() < SMALL {
+        small.extend_from_slice(&piece);
+        return;
+    }
+    if !small.is_empty() {
+        out.push_back(small.split().freeze());
+    }
+    out.push_back(piece);
 }
 
 fn take(data: &mut Bytes, at_most: u64) -> Bytes {

@@ -97,6 +97,7 @@ impl Renewal {
             self.encoder.data(data, self.remaining, out)?;
             self.remaining -= length;
         }
+        self.encoder.flush(out);
         Ok(())
     }
 
