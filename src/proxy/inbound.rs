@@ -51,3 +51,16 @@ pub(super) fn prepare(head: &mut Parts) -> Result<(), Refusal> {
     strip_hop_by_hop(&mut head.headers);
     Ok(())
 }
+
+/// Fields of which S3 knows one, and of which two readers could pick different ones.
+const SINGLE: [HeaderName; 3] = [header::RANGE, header::IF_RANGE, HeaderName::from_static("content-md5")];
+
+/// Refuses what is said twice.
+pub(super) fn refuse_doubled(headers: &HeaderMap) -> Result<(), Refusal> {
+    match SINGLE.iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
+        None => Ok(()),
+        Some(name) => {
+            Err(Refusal::new(ErrorCode::InvalidArgument, format!("The header '{name}' occurs twice.")))
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -117,6 +117,7 @@ impl Proxy {
         record.take_share(client)?;
         let (mut head, incoming) = request.into_parts();
         inbound::prepare(&mut head)?;
+        inbound::refuse_doubled(&head.headers)?;
         let classified = classify(&mut head, &self.domains)?; // what is asked
         record.classified(&classified);
         let payload = Payload::plan(&head, incoming.size_hint().exact())?;
@@ -137,9 +138,18 @@ impl Proxy {
         let answer = answer::examine(response.map_err(fault)?).await;
         let answer = answer
             .inspect_err(|_| self.sinks.metrics.upstream_errors.with_label_values(&["refused"]).inc())?;
+        self.suspect(&head.method, answer.head.status);
         match permitted.asked().operation() {
             Operation::ListBuckets => answer::narrow(answer, &entitlements).await,
             _ => Ok(answer),
+        }
+    }
+
+    /// An answer to HEAD has no document that would say whether it is about the object or about the proxy's own
+    /// credentials; it passes, but operators can see when there are many.
+    fn suspect(&self, method: &Method, status: StatusCode) {
+        if method == Method::HEAD && matches!(status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) {
+            self.sinks.metrics.upstream_errors.with_label_values(&["unexplained"]).inc();
         }
     }
 

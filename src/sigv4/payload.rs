@@ -150,7 +150,12 @@ impl Payload {
 }
 
 fn text<'h>(head: &'h Parts, name: &str) -> Result<Option<&'h str>, Refusal> {
-    let value = head.headers.get(name).map(http::HeaderValue::to_str).transpose();
+    let mut values = head.headers.get_all(name).iter();
+    let value = values.next().map(http::HeaderValue::to_str).transpose();
+    if values.next().is_some() {
+        // Two readers could pick different ones.
+        return Err(Refusal::new(ErrorCode::InvalidArgument, format!("The header '{name}' occurs twice.")));
+    }
     value.map_err(|_| {
         Refusal::new(ErrorCode::InvalidArgument, format!("The header '{name}' is not US-ASCII."))
     })
@@ -220,6 +225,9 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
+        let other = ("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+        assert_eq!(plan("PUT", &[SHA, other, DECODED, TRAILER], Some(9)), Err(ErrorCode::InvalidArgument));
+        assert_eq!(plan("PUT", &[SHA, DECODED, DECODED, TRAILER], Some(9)), Err(ErrorCode::InvalidArgument));
         let ecdsa = ("x-amz-content-sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD");
         assert_eq!(plan("PUT", &[ecdsa, DECODED], Some(9)), Err(ErrorCode::NotImplemented));
         assert_eq!(plan("PUT", &[("x-amz-content-sha256", "abc")], Some(9)), Err(ErrorCode::NotImplemented));

@@ -209,3 +209,21 @@ async fn what_a_guardrail_adds_is_signed_and_asks_for_no_grant() {
     assert_eq!(access(&line, "grant"), "guardrail:encryption");
     assert_eq!(upstream.seen().len(), 1);
 }
+
+#[tokio::test]
+async fn what_is_said_twice_is_refused() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut wire = proxy.client("admin").await;
+    for lines in [
+        ["Range: bytes=0-1", "Range: bytes=5-6"],
+        [
+            "x-amz-content-sha256: UNSIGNED-PAYLOAD",
+            "x-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        ],
+    ] {
+        let reply = wire.ask("GET", "/reports/daily/x", &lines, b"").await;
+        assert_eq!((reply.status, reply.error_code().as_str()), (400, "InvalidArgument"), "{lines:?}");
+    }
+    assert!(upstream.seen().is_empty());
+}
