@@ -1,8 +1,9 @@
 //! Floor 5: the command line. Arguments in, an exit code out: 0 done, 1 refused, 2 usage or configuration, 3 the
 //! outside world failed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio::sync::mpsc;
@@ -59,6 +60,9 @@ const DONE: u8 = 0;
 const BAD_USAGE: u8 = 2;
 const WORLD_FAILED: u8 = 3;
 
+/// For what still runs in threads of its own when everything else has ended.
+const LAST_LOOK_UPS: Duration = Duration::from_secs(1);
+
 /// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
     // clap itself exits with 2 for bad usage and 0 for help.
@@ -71,18 +75,28 @@ pub fn main() -> ExitCode {
 }
 
 /// The variables that matter to a configuration; others may hold secrets and are not even looked at.
-fn environment() -> Vec<(String, String)> {
+fn environment() -> Result<Vec<(String, String)>, Problems> {
     let known =
         |name: &str| name.starts_with("S3PROXY_") || matches!(name, "AWS_REGION" | "AWS_DEFAULT_REGION");
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| known(name))
-        .collect()
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if known(&name) {
+            let text = |_| Problems::single(format!("the environment variable {name} is not UTF-8"));
+            variables.push((name.clone(), value.into_string().map_err(text)?));
+        }
+    }
+    Ok(variables)
+}
+
+/// The configuration of a file and of this process's environment.
+fn load(file: &Path) -> Result<Config, Problems> {
+    Config::load(file, &environment()?)
 }
 
 #[allow(clippy::print_stdout, clippy::print_stderr, reason = "this command's result is its output")]
-fn check(file: &std::path::Path) -> u8 {
-    match Config::load(file, &environment()) {
+fn check(file: &Path) -> u8 {
+    match load(file) {
         Ok(config) => {
             for warning in &config.warnings {
                 eprintln!("warning: {warning}");
@@ -107,7 +121,7 @@ fn report(problems: &Problems) {
 fn run(file: PathBuf) -> u8 {
     // Looked at before it is read: what changes in between is seen as a change.
     let files = FileWatch::new(vec![file.clone()]);
-    let config = match Config::load(&file, &environment()) {
+    let config = match load(&file) {
         Ok(config) => config,
         Err(problems) => {
             report(&problems);
@@ -125,7 +139,10 @@ fn run(file: PathBuf) -> u8 {
             return WORLD_FAILED;
         }
     };
-    runtime.block_on(serve(file, config, files))
+    let code = runtime.block_on(serve(file, config, files));
+    // A name look-up is a thread that waits for somebody else.
+    runtime.shutdown_timeout(LAST_LOOK_UPS);
+    code
 }
 
 /// Raises the limit on open files, and warns where even that is not enough.
@@ -157,7 +174,7 @@ async fn serve(file: PathBuf, config: Config, files: FileWatch) -> u8 {
     tracing::info!(listen = %address, admin = %admin, version = env!("CARGO_PKG_VERSION"), "listening");
     let (stop, (reload, reloads)) = (CancellationToken::new(), mpsc::channel(1));
     let watcher = tokio::spawn(obey(signals, stop.clone(), reload));
-    let reread = Box::new(move || Config::load(&file, &environment()));
+    let reread = Box::new(move || load(&file));
     let serving = bound.run(stop, reloads, reread, files);
     tokio::select! {
         () = serving => DONE,

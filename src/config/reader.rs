@@ -109,7 +109,10 @@ impl<'a> Section<'a> {
     }
 
     fn entry(&self, key: &'static str) -> Option<&'a Node> {
-        self.asked.borrow_mut().push(key);
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
         self.entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
@@ -187,6 +190,11 @@ impl<'a> Section<'a> {
     /// A mapping; empty when it is not there.
     pub(super) fn section(&self, key: &'static str) -> Section<'a> {
         Section::of(self.path_of(key), self.entry(key), self.notebook)
+    }
+
+    /// Whether a key is there, valid or not.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| name == key)
     }
 
     /// Whether nothing is said here.

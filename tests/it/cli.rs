@@ -287,3 +287,14 @@ async fn as_many_files_may_be_open_as_the_system_allows() {
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert_eq!(files.split_whitespace().nth(3), Some("600"), "{files}");
 }
+
+#[test]
+fn a_variable_that_is_no_text_is_a_problem() {
+    use std::os::unix::ffi::OsStrExt;
+    let setup = Setup::new("https://localhost:1");
+    let mut command = proxy(&["check", "--config", setup.write().to_str().unwrap()]);
+    let output = command.env("S3PROXY_ADMIN", std::ffi::OsStr::from_bytes(b"\xff")).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("S3PROXY_ADMIN is not UTF-8"), "{stderr}");
+}
