@@ -13,6 +13,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::target::TargetWatch;
+
 /// How long a client is heard out after we have said our last word. A socket that is closed with unread bytes sends
 /// a reset, and the client would lose the refusal that it was just sent (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(1);
@@ -40,6 +42,7 @@ pub struct IdleTimeout<S> {
     closing: Closing,
     reads: Arc<AtomicU64>,
     expired: Arc<AtomicBool>,
+    target: TargetWatch,
 }
 
 impl<S> IdleTimeout<S> {
@@ -54,6 +57,7 @@ impl<S> IdleTimeout<S> {
             closing: Closing::Open,
             reads: Arc::default(),
             expired: Arc::default(),
+            target: TargetWatch::default(),
         }
     }
 
@@ -71,6 +75,11 @@ impl<S> IdleTimeout<S> {
     /// Becomes true when the stream has ended because nothing moved.
     pub fn expired(&self) -> Arc<AtomicBool> {
         self.expired.clone()
+    }
+
+    /// What is seen of request lines, where a [`HeadTimer`](super::HeadTimer) says when one is awaited.
+    pub fn target(&self) -> TargetWatch {
+        self.target.clone()
     }
 
     /// Notes traffic, or fails when there has been none for too long.
@@ -102,6 +111,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeout<S> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
             self.reads.fetch_add(1, Ordering::Relaxed);
+            self.target.see(&buf.filled()[before..]);
         }
         self.judge(polled, cx)
     }

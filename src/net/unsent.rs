@@ -7,8 +7,8 @@ use std::io;
 
 use tokio::net::TcpStream;
 
-/// Bytes that wait to be sent beyond those that are under way. At the slowest that a client may read without looking
-/// idle, two kilobytes a second, this is a minute.
+/// Bytes that wait to be sent beyond those that are under way. A peer takes them within the idle timeout if it reads a few
+/// kilobytes a second; more of them would save nothing, because the writer is woken in time.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 * 1024;
 

@@ -10,8 +10,9 @@ use super::ending::Dismissal;
 use super::journey::Proxy;
 use super::share::Share;
 use crate::identity::ClientIdentity;
+use crate::net::TargetWatch;
 use crate::policy::{Entitlements, Policy};
-use crate::s3::Refusal;
+use crate::s3::{ErrorCode, Refusal};
 
 /// The client of one connection, with what the policy gives it.
 pub(super) struct Client {
@@ -22,16 +23,22 @@ pub(super) struct Client {
     /// Set when the connection has ended because nothing moved on it.
     expired: Arc<AtomicBool>,
     dismissed: OnceLock<Dismissal>,
+    target: TargetWatch,
 }
 
 impl Client {
-    pub(super) fn new(identity: ClientIdentity, proxy: &Proxy, expired: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(
+        identity: ClientIdentity,
+        proxy: &Proxy,
+        expired: Arc<AtomicBool>,
+        target: TargetWatch,
+    ) -> Self {
         let policy = proxy.policy();
         let entitlements = Arc::new(policy.entitle(&identity));
         let label: Arc<str> = identity.to_string().into();
         let share = proxy.shares.of(&label);
         let entitled = ArcSwap::from_pointee((policy, entitlements));
-        Self { identity, label, entitled, share, expired, dismissed: OnceLock::new() }
+        Self { identity, label, entitled, share, expired, dismissed: OnceLock::new(), target }
     }
 
     /// As logs name it.
@@ -64,6 +71,15 @@ impl Client {
     /// Room for another request, over all connections of this client; `None` when it has as many as it may.
     pub(super) fn begin(&self) -> Option<OwnedSemaphorePermit> {
         self.share.requests.clone().try_acquire_owned().ok()
+    }
+
+    /// Refuses the request that has just begun if its target went on behind a `#`: nobody knows any more how.
+    pub(super) fn named_no_fragment(&self) -> Result<(), Refusal> {
+        if self.target.fragment() {
+            let message = "The target of a request has no '#'. Where it is part of a key, write it as %23.";
+            return Err(Refusal::new(ErrorCode::InvalidURI, message));
+        }
+        Ok(())
     }
 
     /// What the client may hold at once.

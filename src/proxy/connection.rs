@@ -16,7 +16,7 @@ use super::ending::{Ending, Trust};
 use super::journey::Proxy;
 use super::pace::PacedStreams;
 use crate::config::Limits;
-use crate::net::{Accepting, HeadTimer, IdleTimeout, Lobby, Refused, bound_unsent};
+use crate::net::{Accepting, HeadTimer, Http2Heads, IdleTimeout, Lobby, Refused, bound_unsent};
 use crate::telemetry::Metrics;
 use crate::tls::{self, Established, HandshakeError, ServerTls};
 
@@ -159,7 +159,7 @@ async fn http(
     // ends first, so that the client still gets an answer.
     let patience = limits.idle_timeout + limits.connect_timeout;
     let stream = IdleTimeout::new(established.stream, patience);
-    let client = Client::new(established.client.identity, &proxy, stream.expired());
+    let client = Client::new(established.client.identity, &proxy, stream.expired(), stream.target());
     let (label, client) = (client.label().clone(), Arc::new(client));
     let trust = Trust::new(established.chain, established.client.not_after, tls);
     let ending = Ending { stop, trust, client: client.clone(), grace: limits.drain_timeout };
@@ -179,6 +179,7 @@ async fn http(
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(MAX_HEAD);
+        let stream = Http2Heads::new(stream, limits.header_timeout);
         ending.drive(builder.serve_connection(TokioIo::new(stream), service)).await
     } else {
         let mut builder = http1::Builder::new();

@@ -113,6 +113,7 @@ impl Proxy {
         request: Request<Incoming>,
         record: &mut Record,
     ) -> Result<Answer, Refusal> {
+        client.named_no_fragment()?;
         client.is_welcome()?;
         record.take_share(client)?;
         let (mut head, incoming) = request.into_parts();

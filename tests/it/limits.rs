@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::harness::frames::{CONTINUATION, END_STREAM, HEADERS, frame, head_block};
 use crate::harness::{
     Setup, Step, TRUSTED, Upstream, Wire, access, answer, connect, eventually, head, request, tls,
 };
@@ -148,12 +149,12 @@ async fn a_slow_transfer_that_moves_goes_on_for_as_long_as_it_takes() {
 
 /// Bytes in a step of the slow side, and steps: so much more than the kernels on the way hold that they fill up.
 const SIP: usize = 32 * 1024;
-const SIPS: usize = 60;
+const SIPS: usize = 120;
 
 #[tokio::test]
 async fn a_slow_reader_is_not_taken_for_an_absent_one() {
     let limits = "idle_timeout: 500ms, connect_timeout: 50ms";
-    let large = vec![b'x'; 10 * SIP * SIPS];
+    let large = vec![b'x'; 5 * SIP * SIPS];
     let upstream = Upstream::scripted(move |_| {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", large.len());
         vec![Step::Send(head.into()), Step::Send(large.clone())]
@@ -164,8 +165,8 @@ async fn a_slow_reader_is_not_taken_for_an_absent_one() {
     wire.send(request("GET", "/reports/x", &[], b"")).await;
     wire.answer_head().await.unwrap();
     for _ in 0..SIPS {
-        tokio::time::sleep(Duration::from_millis(40)).await;
-        wire.exactly(SIP).await.expect("cut off in the middle");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(wire.exactly(SIP).await.is_ok(), "cut off in the middle");
     }
     assert!(proxy.log.lines().is_empty());
 }
@@ -181,8 +182,8 @@ async fn a_slow_s3_is_not_taken_for_an_absent_one() {
     let pushing = tokio::spawn(async move { while wire.try_send(&piece).await.is_ok() {} });
     let mut taking = Wire::new(s3.accept().await.unwrap().0);
     for _ in 0..SIPS {
-        tokio::time::sleep(Duration::from_millis(40)).await;
-        taking.exactly(SIP).await.expect("cut off in the middle");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(taking.exactly(SIP).await.is_ok(), "cut off in the middle");
     }
     assert!(proxy.log.lines().is_empty());
     pushing.abort();
@@ -212,6 +213,31 @@ async fn a_head_that_does_not_come_to_its_end_is_given_up() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(gone, "still there after {:?}", began.elapsed());
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_head_over_http2_that_does_not_come_to_its_end_is_given_up() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).limits("header_timeout: 300ms").start().await;
+    let mut client = proxy.frames(&TRUSTED.client("admin")).await;
+    let stream = client.get("/reports/x").await.unwrap();
+    assert_eq!(client.body(stream).await.as_deref(), Some(""));
+    let stream = client.next();
+    let (block, began) = (head_block("GET", "/reports/y"), Instant::now());
+    client.wire.send(frame(HEADERS, END_STREAM, stream, &block[..1])).await;
+    // As slowly as the head may go on, it has to come to an end.
+    let mut sent = 1;
+    while client.wire.try_send(&frame(CONTINUATION, 0, stream, &block[sent..=sent])).await.is_ok() {
+        sent = (sent + 1).min(block.len() - 2);
+        assert!(began.elapsed() < Duration::from_secs(10), "still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+    // A preface that does not come is none either.
+    let config = tls(Some(&TRUSTED.client("admin")), "h2");
+    let mut silent = Wire::new(connect(proxy.address, config).await.unwrap());
+    silent.until(b"never").await.unwrap_err();
     assert_eq!(upstream.seen().len(), 1);
 }
 

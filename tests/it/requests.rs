@@ -2,7 +2,7 @@
 //! `tests/data/requests.txt`.
 
 use crate::harness::table::{Call, rows};
-use crate::harness::{Proxy, Seen, Setup, Step, Upstream, access, answer, collect, request, verify};
+use crate::harness::{Proxy, Seen, Setup, Step, TRUSTED, Upstream, access, answer, collect, request, verify};
 
 const TOKEN: &str = "the-proxys-own-token";
 
@@ -226,4 +226,24 @@ async fn what_is_said_twice_is_refused() {
         assert_eq!((reply.status, reply.error_code().as_str()), (400, "InvalidArgument"), "{lines:?}");
     }
     assert!(upstream.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_target_has_no_fragment() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut wire = proxy.client("admin").await;
+    for target in ["/reports/daily/x#?versionId=1", "/reports/daily/x?versionId=1#", "/reports/a#b"] {
+        let reply = wire.ask("DELETE", target, &[], b"").await;
+        assert_eq!((reply.status, reply.error_code().as_str()), (400, "InvalidURI"), "{target}");
+        assert_eq!(wire.ask("DELETE", "/reports/a%23b", &["If-Match: #"], b"#").await.status, 400);
+        wire = proxy.client("admin").await;
+        assert_eq!(wire.ask("DELETE", "/reports/a%23b", &["If-Match: #"], b"").await.status, 200);
+    }
+    assert_eq!(upstream.seen().len(), 3);
+    // Over HTTP/2 the proxy does not get to see it: what stands behind it is lost.
+    let mut client = proxy.frames(&TRUSTED.client("admin")).await;
+    let stream = client.get("/reports/daily/x#?versionId=1").await.unwrap();
+    client.body(stream).await.unwrap();
+    assert_eq!(upstream.last().target(), "/reports/daily/x");
 }

@@ -6,6 +6,7 @@ use super::Wire;
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
+pub(crate) const CONTINUATION: u8 = 9;
 
 pub(crate) const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
