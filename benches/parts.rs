@@ -46,6 +46,7 @@ fn grant(i: usize) -> Grant {
         buckets: vec!["reports-prod".parse().unwrap_or_else(|_| panic!("bucket"))],
         prefixes: Some(vec![format!("team-{i}/").parse().unwrap_or_else(|_| panic!("prefix"))]),
         actions: vec!["s3:GetObject".parse().unwrap_or_else(|_| panic!("action"))],
+        role: None,
     }
 }
 

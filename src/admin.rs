@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::net::{Accepting, HeadTimer, IdleTimeout, Lobby};
 use crate::process::Readiness;
-use crate::telemetry::Metrics;
+use crate::telemetry::Exposition;
 
 /// Scrapers come every few seconds and reuse their connection.
 const IDLE: Duration = Duration::from_mins(2);
@@ -25,7 +25,12 @@ const HEADERS: Duration = Duration::from_secs(5);
 const AT_A_TIME: usize = 48;
 
 /// Serves until `stop`.
-pub async fn serve(accepting: Accepting, metrics: Metrics, readiness: Readiness, stop: CancellationToken) {
+pub async fn serve<M: Exposition + Clone + Send + Sync + 'static>(
+    accepting: Accepting,
+    metrics: M,
+    readiness: Readiness,
+    stop: CancellationToken,
+) {
     let lobby = Lobby::new(AT_A_TIME);
     loop {
         let accepted = tokio::select! {
@@ -55,7 +60,11 @@ pub async fn serve(accepting: Accepting, metrics: Metrics, readiness: Readiness,
     }
 }
 
-fn answer(request: &Request<Incoming>, metrics: &Metrics, readiness: &Readiness) -> Response<Full<Bytes>> {
+fn answer<M: Exposition>(
+    request: &Request<Incoming>,
+    metrics: &M,
+    readiness: &Readiness,
+) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
     }

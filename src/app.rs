@@ -1,6 +1,8 @@
 //! Floor 5: the data plane, assembled. [`build`] binds everything or fails loudly; [`Bound::run`] serves until it is
 //! told to stop and lets requests in flight finish.
 
+pub mod bridge;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin;
 use crate::config::{Config, Limits, Problems};
-use crate::credentials::{CredentialStore, Source};
+use crate::credentials::Keyring;
 use crate::net::{Accepting, PemError};
 use crate::process::{FileWatch, Pending, Readiness};
 use crate::proxy::{self, Listener, Proxy, Stop};
@@ -63,7 +65,7 @@ pub struct Bound {
     readiness: Readiness,
     /// Held until the loops run.
     starting: Pending,
-    credentials: CredentialStore,
+    keyring: Keyring,
     log: Stuckness,
     log_writer: AccessLogWriter,
 }
@@ -96,11 +98,11 @@ pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bou
     let mounted = FileWatch::new(ServerTls::files(&config.tls));
     let server = ServerTls::load(&config.tls)?;
     show_expiry(&metrics, &server);
-    let credentials = CredentialStore::default();
+    let keyring = Keyring::new(&config, metrics.clone());
     let (log, log_writer) =
         AccessLog::start(log, proxy::open_requests(&config.limits)).map_err(StartError::Log)?;
     let stuckness = log.stuckness();
-    let proxy = Arc::new(Proxy::new(&config, credentials.clone(), log, metrics.clone())?);
+    let proxy = Arc::new(Proxy::new(&config, keyring.clone(), log, metrics.clone())?);
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
     let tls = watch::Sender::new(Arc::new(server));
@@ -117,7 +119,7 @@ pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bou
         metrics,
         readiness,
         starting,
-        credentials,
+        keyring,
         log,
         log_writer,
     })
@@ -170,16 +172,14 @@ impl Bound {
             metrics,
             readiness,
             starting,
-            credentials,
+            keyring,
             log,
             log_writer,
         } = self;
         let (admin_stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let admin = Accepting::new(admin, ADMIN_CONNECTIONS);
         let admin = tokio::spawn(admin::serve(admin, metrics.clone(), readiness.clone(), admin_stop.clone()));
-        let source = Source::new(config.credentials.clone(), &config.upstream.region);
-        let refresher = credentials.keep_fresh(source, metrics.clone(), readiness.clone());
-        let refresher = tokio::spawn(refresher);
+        let refresher = tokio::spawn(keyring.keep_fresh(config.clone(), readiness.clone()));
         let log = tokio::spawn(unready_while_stuck(log, readiness.clone()));
         let reloader = Reloader {
             config: config.clone(),

@@ -1,6 +1,9 @@
 //! Floor 5: the command line. Arguments in, an exit code out: 0 done, 1 refused, 2 usage or configuration, 3 the
 //! outside world failed.
 
+mod connect;
+mod explain;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
-use crate::config::{Config, Problems};
+use crate::config::{self, Config, Problems};
 use crate::process::{FileWatch, Signal, Signals, raise_descriptors};
 use crate::telemetry::{LogFormat, start_log};
 
@@ -24,6 +27,9 @@ use crate::telemetry::{LogFormat, start_log};
 Examples:
   proxy check --config config.yaml     every problem of a configuration, or its effective form
   proxy run --config config.yaml       serve until SIGTERM; SIGHUP or a changed file reloads
+  proxy explain --config config.yaml --identity spiffe://cluster.local/ns/app/sa/api \
+    --method GET --url /reports/daily/x     would it be allowed, and by which grant
+  proxy connect --to HOST:PORT …       plain HTTP on loopback, for clients that cannot present a certificate
 
 Every value of the configuration can be set by environment: S3PROXY_UPSTREAM__REGION=eu-west-1"
 )]
@@ -54,9 +60,15 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Say what would become of a request, and why.
+    Explain(explain::Arguments),
+    /// Lead clients that cannot present a certificate to a proxy: plain HTTP on loopback in, mTLS out.
+    #[command(after_help = connect::EXAMPLE)]
+    Connect(Box<connect::Arguments>),
 }
 
 const DONE: u8 = 0;
+const REFUSED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 const WORLD_FAILED: u8 = 3;
 
@@ -71,13 +83,14 @@ pub fn main() -> ExitCode {
     ExitCode::from(match arguments.command {
         Command::Check { config } => check(&config),
         Command::Run { config } => run(config),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Connect(arguments) => in_runtime(connect::run(*arguments)),
     })
 }
 
 /// The variables that matter to a configuration; others may hold secrets and are not even looked at.
 fn environment() -> Result<Vec<(String, String)>, Problems> {
-    let known =
-        |name: &str| name.starts_with("S3PROXY_") || matches!(name, "AWS_REGION" | "AWS_DEFAULT_REGION");
+    let known = |name: &str| name.starts_with("S3PROXY_") || config::INHERITED.contains(&name);
     let mut variables = Vec::new();
     for (name, value) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
@@ -132,17 +145,22 @@ fn run(file: PathBuf) -> u8 {
         tracing::warn!("{warning}");
     }
     allow_descriptors(app::descriptors(&config.limits) as u64);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
+    in_runtime(serve(file, config, files))
+}
+
+fn in_runtime(serving: impl Future<Output = u8>) -> u8 {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(serving);
+            // A name look-up is a thread that waits for somebody else.
+            runtime.shutdown_timeout(LAST_LOOK_UPS);
+            code
+        }
         Err(error) => {
             tracing::error!(%error, "the runtime cannot be started");
-            return WORLD_FAILED;
+            WORLD_FAILED
         }
-    };
-    let code = runtime.block_on(serve(file, config, files));
-    // A name look-up is a thread that waits for somebody else.
-    runtime.shutdown_timeout(LAST_LOOK_UPS);
-    code
+    }
 }
 
 /// Raises the limit on open files, and warns where even that is not enough.

@@ -21,7 +21,7 @@
 //! | 1 | [`policy`], [`sigv4`] | decisions: sans IO, time is an argument |
 //! | 2 | [`config`], [`telemetry`], [`process`], [`net`] | plumbing |
 //! | 3 | [`tls`], [`credentials`], [`upstream`] | adapters, one outside thing each |
-//! | 4 | [`proxy`], [`admin`] | programs, which never import each other |
+//! | 4 | [`proxy`], [`connect`], [`admin`], [`explain`] | programs, which never import each other |
 //! | 5 | [`cli`], [`app`] | assembly |
 
 pub mod identity;
@@ -40,6 +40,8 @@ pub mod tls;
 pub mod upstream;
 
 pub mod admin;
+pub mod connect;
+pub mod explain;
 pub mod proxy;
 
 pub mod app;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Addressing, Config, Credentials, MinTlsVersion, guardrails};
+use super::{Addressing, Config, MinTlsVersion, guardrails};
 use crate::policy::{Effect, Grant};
 
 /// Text as a YAML scalar; JSON's notation is valid YAML whatever the text.
@@ -51,14 +51,7 @@ impl fmt::Display for Config {
         }
         let plaintext = upstream.endpoint.scheme() == Some(&http::uri::Scheme::HTTP);
         writeln!(f, "  allow_plaintext: {plaintext}")?;
-        match &self.credentials {
-            Credentials::Environment => writeln!(f, "credentials:\n  source: environment")?,
-            Credentials::DefaultChain => writeln!(f, "credentials:\n  source: default_chain")?,
-            Credentials::StaticFile { file, profile } => {
-                writeln!(f, "credentials:\n  source: static_file\n  file: {}", quoted(file.display()))?;
-                writeln!(f, "  profile: {}", quoted(profile))?;
-            }
-        }
+        write!(f, "{}", self.credentials)?;
         grants(f, self.policy.grants())?;
         guardrails::show(f, self.policy.guardrails())?;
         let limits = &self.limits;
@@ -92,6 +85,9 @@ fn grants(f: &mut fmt::Formatter<'_>, grants: &[Grant]) -> fmt::Result {
             writeln!(f, "    prefixes: {}", list(prefixes))?;
         }
         writeln!(f, "    actions: {}", list(&grant.actions))?;
+        if let Some(role) = &grant.role {
+            writeln!(f, "    role_arn: {}", quoted(role))?;
+        }
     }
     Ok(())
 }

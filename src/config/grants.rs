@@ -29,6 +29,10 @@ fn grant(section: &Section<'_>) -> Option<Grant> {
     let buckets = filled(section, "buckets", "at least one bucket's name, or '*'");
     let actions = filled(section, "actions", "at least one, such as s3:GetObject");
     let prefixes = section.list("prefixes");
+    let role = section.optional("role_arn");
+    if effect == Effect::Deny && role.is_some() {
+        section.problem("role_arn", "a grant that denies acts as nobody");
+    }
     if prefixes.as_ref().is_some_and(Vec::is_empty) {
         section.problem("prefixes", "the list holds nothing valid; leave it out to grant the whole bucket");
     }
@@ -39,6 +43,7 @@ fn grant(section: &Section<'_>) -> Option<Grant> {
         buckets: buckets?,
         prefixes,
         actions: actions?,
+        role,
     })
 }
 

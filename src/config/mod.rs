@@ -4,6 +4,7 @@
 //! serde would stop at the first problem, so the file is read into a tree first and the tree is asked key by key;
 //! what nobody asked for is an unknown key.
 
+mod credentials;
 mod document;
 mod effective;
 mod grants;
@@ -18,7 +19,19 @@ use std::time::Duration;
 use crate::policy::Policy;
 use crate::s3::Domains;
 
+pub use credentials::{AgentUri, CredentialSource, Credentials, PerIdentity, SessionName, Sessions};
 pub use reader::{Problem, Problems};
+
+/// Variables that are read beside `S3PROXY_…`: those that EKS puts into a pod that has a role. None is a secret.
+pub const INHERITED: [&str; 7] = [
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+];
 
 /// The data plane's configuration.
 #[derive(Debug, Clone)]
@@ -108,22 +121,6 @@ pub struct Upstream {
     pub addressing: Addressing,
     /// A further trust root for the endpoint's certificate.
     pub ca: Option<PathBuf>,
-}
-
-/// Where the proxy's own credentials come from. Nothing falls through to another source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credentials {
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
-    Environment,
-    /// A profile of a shared credentials file.
-    StaticFile {
-        /// The file.
-        file: PathBuf,
-        /// The profile in it.
-        profile: String,
-    },
-    /// The AWS SDK's default provider chain, which does reach for the instance role: for development.
-    DefaultChain,
 }
 
 /// Bounds on what clients can make the proxy do.

@@ -116,6 +116,11 @@ impl<'a> Section<'a> {
         self.entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
+    /// Whether a key is there, whatever it says.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| name == key)
+    }
+
     /// Reports a problem with the value of a key.
     pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
         let node = self.entries.iter().find(|(name, _)| name == key).map(|(_, node)| node);
@@ -190,11 +195,6 @@ impl<'a> Section<'a> {
     /// A mapping; empty when it is not there.
     pub(super) fn section(&self, key: &'static str) -> Section<'a> {
         Section::of(self.path_of(key), self.entry(key), self.notebook)
-    }
-
-    /// Whether a key is there, valid or not.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.entries.iter().any(|(name, _)| name == key)
     }
 
     /// Whether nothing is said here.

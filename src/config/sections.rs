@@ -11,7 +11,7 @@ use http::Uri;
 
 use super::reader::{Notebook, Problems, Section};
 use super::{
-    Addressing, Config, Credentials, Limits, MinTlsVersion, Tls, Upstream, document, grants, guardrails,
+    Addressing, Config, Limits, MinTlsVersion, Tls, Upstream, credentials, document, grants, guardrails,
 };
 use crate::policy::review;
 
@@ -37,10 +37,13 @@ fn config(
     let domains = root.list::<Domain>("domains").unwrap_or_default();
     let tls = tls(&root.section("tls"));
     let upstream = upstream(&root.section("upstream"), environment, warnings);
-    let credentials = credentials(&root.section("credentials"));
+    let credentials = credentials::read(&root.section("credentials"), environment);
     let guardrails = guardrails::read(&root.section("guardrails"));
     let policy = grants::read(root).behind(guardrails);
     warnings.extend(review(&policy));
+    if let Some(credentials) = &credentials {
+        credentials::check_grants(root, credentials, &policy);
+    }
     let limits = limits(&root.section("limits"));
     let everywhere = listen.ip().is_unspecified() || admin.ip().is_unspecified();
     if listen.port() == admin.port() && listen.port() != 0 && (everywhere || listen.ip() == admin.ip()) {
@@ -174,46 +177,6 @@ fn derive(region: &Region, fips: bool, dualstack: bool) -> Option<Uri> {
     format!("https://s3{fips}{dualstack}.{}.{suffix}", region.0).parse().ok()
 }
 
-fn credentials(section: &Section<'_>) -> Option<Credentials> {
-    #[derive(Clone)]
-    enum Source {
-        Environment,
-        StaticFile,
-        DefaultChain,
-    }
-    let sources = [
-        ("environment", Source::Environment),
-        ("static_file", Source::StaticFile),
-        ("default_chain", Source::DefaultChain),
-    ];
-    let file: Option<PathBuf> = section.optional("file");
-    let profile: Option<String> = section.optional("profile");
-    let source = section.one_of("source", &sources);
-    if section.optional::<String>("source").is_none() {
-        section.problem("source", "missing: one of environment, static_file, default_chain");
-    }
-    let source = source?;
-    if !matches!(source, Source::StaticFile) && (file.is_some() || profile.is_some()) {
-        section.problem("file", "'file' and 'profile' belong to the source static_file");
-    }
-    match source {
-        Source::Environment => Some(Credentials::Environment),
-        Source::DefaultChain => Some(Credentials::DefaultChain),
-        Source::StaticFile => {
-            if file.is_none() {
-                section.problem(
-                    "file",
-                    "missing: a shared credentials file ([profile] with aws_access_key_id = …)",
-                );
-            }
-            Some(Credentials::StaticFile {
-                file: file?,
-                profile: profile.unwrap_or_else(|| "default".to_owned()),
-            })
-        }
-    }
-}
-
 fn limits(section: &Section<'_>) -> Limits {
     let per_identity = section.section("per_identity");
     for key in ["requests_per_second", "concurrent_requests"] {
@@ -251,7 +214,7 @@ impl FromStr for Region {
     }
 }
 
-struct Endpoint(Uri);
+pub(super) struct Endpoint(pub(super) Uri);
 
 impl FromStr for Endpoint {
     type Err = &'static str;

@@ -1,8 +1,16 @@
-//! Floor 3: the proxy's own AWS credentials. Loaded and refreshed in the background; a request takes what is there
-//! and never waits.
+//! Floor 3: the AWS credentials that requests are signed with. Loaded and refreshed in the background, from one
+//! source; a request takes what is there, and waits only for the first session of its identity.
 
+mod agent;
+mod clock;
+mod error;
+mod keeper;
+mod keyring;
+mod sessions;
 mod source;
 mod store;
+mod sts;
+mod token;
 
-pub use source::Source;
-pub use store::{CredentialStore, Unavailable};
+pub use clock::Clock;
+pub use keyring::{Keyring, Unsignable};

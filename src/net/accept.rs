@@ -1,6 +1,7 @@
 //! Accepts connections up to a bound. What comes beyond it is closed at once, so that a client can try elsewhere
 //! instead of waiting in a queue that it cannot see.
 
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +9,32 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// Where connections come from.
+pub trait Listen: Sync {
+    /// One connection.
+    type Stream: Send;
+
+    /// The next one, ready to be used.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Listen for TcpListener {
+    type Stream = TcpStream;
+
+    /// Without Nagle's delay.
+    async fn accept(&self) -> io::Result<TcpStream> {
+        let (stream, _) = TcpListener::accept(self).await?;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set; the connection is probably gone");
+        }
+        Ok(stream)
+    }
+}
+
 /// A bound listener with its limit.
 #[derive(Debug)]
-pub struct Accepting {
-    listener: TcpListener,
+pub struct Accepting<L = TcpListener> {
+    listener: L,
     permits: Arc<Semaphore>,
 }
 
@@ -19,24 +42,21 @@ pub struct Accepting {
 #[derive(Debug)]
 pub struct Refused;
 
-impl Accepting {
+impl<L: Listen> Accepting<L> {
     /// At most `limit` connections at a time.
-    pub fn new(listener: TcpListener, limit: usize) -> Self {
+    pub fn new(listener: L, limit: usize) -> Self {
         Self { listener, permits: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))) }
     }
 
-    /// The next connection, without Nagle's delay, and the permit that it holds while it lives.
-    pub async fn next(&self) -> Result<(TcpStream, OwnedSemaphorePermit), Refused> {
+    /// The next connection, and the permit that it holds while it lives.
+    pub async fn next(&self) -> Result<(L::Stream, OwnedSemaphorePermit), Refused> {
         let stream = loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => break stream,
+                Ok(stream) => break stream,
                 Err(error) => pause_after(&error).await,
             }
         };
         let Ok(permit) = self.permits.clone().try_acquire_owned() else { return Err(Refused) };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set; the connection is probably gone");
-        }
         Ok((stream, permit))
     }
 }

@@ -1,20 +1,28 @@
-//! Floor 2: sockets and what is needed to encrypt them. Accepting with a bound, the time limits of a connection, PEM
-//! files.
+//! Floor 2: sockets and what is needed to encrypt them. Accepting with a bound, from anywhere or from this machine only,
+//! the time limits and the end of a connection, what of a head belongs to it alone, PEM files.
 
 mod accept;
 mod head_timer;
+mod hop_by_hop;
 mod http2_heads;
 mod idle;
 mod lobby;
+mod local;
+mod local_stream;
 mod pem;
+mod stop;
 mod target;
 mod unsent;
 
-pub use accept::{Accepting, Refused};
+pub use accept::{Accepting, Listen, Refused};
 pub use head_timer::HeadTimer;
+pub use hop_by_hop::{nominated_without_right, strip_hop_by_hop};
 pub use http2_heads::Http2Heads;
 pub use idle::IdleTimeout;
 pub use lobby::{Lobby, Seat};
+pub use local::{LocalAddress, LocalListener};
+pub use local_stream::LocalStream;
 pub use pem::{PemError, read_certificates, read_private_key, read_revocation_lists, read_roots};
+pub use stop::Stop;
 pub use target::TargetWatch;
 pub use unsent::bound_unsent;

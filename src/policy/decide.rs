@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::grant::Effect;
-use super::pattern::BucketPattern;
+use super::pattern::{ActionPattern, BucketPattern};
+use super::role::RoleArn;
+use super::session::{Acting, Personas, SeveralRoles};
 use crate::s3::{
-    Access, Action, ActionSet, Asked, BucketName, ErrorCode, KeyPrefix, Necessity, Refusal, Scope, Target,
-    Unread,
+    Access, Action, ActionSet, Asked, BucketName, ErrorCode, KeyPrefix, Necessity, Refusal, Resource, Scope,
+    Target, Unread,
 };
 
 /// One grant, narrowed to one identity.
@@ -17,13 +19,19 @@ pub(super) struct Rule {
     pub(super) buckets: Vec<BucketPattern>,
     pub(super) prefixes: Option<Vec<KeyPrefix>>,
     pub(super) actions: ActionSet,
+    /// The same, in the words of the configuration, and what session policies have to admit besides.
+    pub(super) actions_as_written: Vec<ActionPattern>,
+    pub(super) role: Option<RoleArn>,
 }
 
 /// What one identity may do.
 #[derive(Debug, Clone, Default)]
 pub struct Entitlements {
-    allow: Vec<Rule>,
-    deny: Vec<Rule>,
+    pub(super) allow: Arc<[Rule]>,
+    pub(super) deny: Arc<[Rule]>,
+    personas: Arc<Personas>,
+    /// Whether no grant names a role of its own, as is common.
+    one_role: bool,
 }
 
 /// A request that was allowed. Only [`Entitlements::authorize`] makes one, so nothing else can be forwarded.
@@ -31,6 +39,7 @@ pub struct Entitlements {
 pub struct Permitted {
     asked: Asked,
     grant: Arc<str>,
+    acting: Acting,
 }
 
 impl Permitted {
@@ -42,6 +51,11 @@ impl Permitted {
     /// The grant that allowed its first access.
     pub fn grant(&self) -> &Arc<str> {
         &self.grant
+    }
+
+    /// As whom it is signed, when sessions are per identity.
+    pub fn acting(&self) -> &Acting {
+        &self.acting
     }
 }
 
@@ -69,8 +83,9 @@ impl Denial {
 
 impl Entitlements {
     pub(super) fn new(rules: Vec<Rule>) -> Self {
-        let (deny, allow) = rules.into_iter().partition(|rule| rule.effect == Effect::Deny);
-        Self { allow, deny }
+        let (deny, allow): (Vec<_>, Vec<_>) = rules.into_iter().partition(|rule| rule.effect == Effect::Deny);
+        let one_role = allow.iter().all(|rule| rule.role.is_none());
+        Self { allow: allow.into(), deny: deny.into(), personas: Arc::default(), one_role }
     }
 
     /// Whether no grant concerns the identity, so that every request will be refused.
@@ -86,7 +101,10 @@ impl Entitlements {
             grant = grant.or(allowed);
         }
         match grant.cloned() {
-            Some(grant) => Ok(Permitted { asked, grant }),
+            Some(grant) => {
+                let acting = self.acting(asked.accesses());
+                Ok(Permitted { asked, grant, acting })
+            }
             // No operation is without an access; should one ever be, it is as hard to reach as the whole account.
             None => Err(Denial { access: Access::on_account(Action::ListAllMyBuckets), denied_by: None }),
         }
@@ -112,12 +130,32 @@ impl Entitlements {
         Err(Denial { access: Access::in_bucket(Action::DeleteObject, bucket), denied_by: None })
     }
 
-    /// Whether the identity may know of the bucket: something in it is granted, and its listing is not denied.
+    fn acting(&self, accesses: &[Access]) -> Acting {
+        let role = if self.one_role { Ok(None) } else { self.role(accesses) };
+        let (allow, deny, personas) = (self.allow.clone(), self.deny.clone(), self.personas.clone());
+        Acting { allow, deny, personas, role }
+    }
+
+    /// The first role whose grants alone allow every access.
+    fn role(&self, accesses: &[Access]) -> Result<Option<RoleArn>, SeveralRoles> {
+        let covers = |role: &Option<RoleArn>, access: &Access| {
+            self.allow.iter().any(|rule| rule.role == *role && rule.covers(access))
+        };
+        // What S3 asks for only under circumstances needs no grant, and chooses no role.
+        let asked = |access: &&Access| access.necessity != Necessity::Possible;
+        let able = |rule: &&Rule| accesses.iter().filter(asked).all(|access| covers(&rule.role, access));
+        self.allow.iter().find(able).map(|rule| rule.role.clone()).ok_or(SeveralRoles)
+    }
+
+    /// Whether the identity may know of the bucket: something in it is granted, more than to list the account's
+    /// buckets, and its listing is not denied.
     pub fn shows(&self, bucket: &BucketName) -> bool {
+        let within = ActionSet::filter(|action| action.resource() != Resource::Account);
         let hides = ActionSet::of(&[Action::ListAllMyBuckets, Action::ListBucket]);
         let hidden =
             |rule: &Rule| rule.prefixes.is_none() && rule.actions.intersects(hides) && rule.names(bucket);
-        self.allow.iter().any(|rule| rule.names(bucket)) && !self.deny.iter().any(hidden)
+        self.allow.iter().any(|rule| rule.actions.intersects(within) && rule.names(bucket))
+            && !self.deny.iter().any(hidden)
     }
 
     /// What the grants say of one access.
@@ -163,9 +201,7 @@ impl Rule {
 
     /// As an allow: the access lies wholly within what the rule names.
     fn covers(&self, access: &Access) -> bool {
-        // The list of buckets shows only what is granted, so a grant of any bucket allows it.
-        let lists = access.scope == Scope::Service && self.prefixes.is_none();
-        lists && self.actions.contains(access.action) || self.reaches(access, KeyPrefix::covers_prefix)
+        self.reaches(access, KeyPrefix::covers_prefix)
     }
 
     /// As a deny: the access reaches into what the rule names. A list above a denied prefix would show its keys.
@@ -178,7 +214,7 @@ impl Rule {
         let prefixes = self.prefixes.as_deref();
         self.actions.contains(access.action)
             && match &access.scope {
-                // The account's list of buckets as a whole: only a rule for every bucket speaks of it.
+                // The account's list of buckets: only a rule for every bucket speaks of it.
                 Scope::Service => prefixes.is_none() && self.buckets.iter().any(BucketPattern::is_any),
                 Scope::Bucket(bucket) => prefixes.is_none() && self.names(bucket),
                 Scope::Prefix(bucket, listed) => {
@@ -207,6 +243,7 @@ mod tests {
             buckets: vec!["data".parse().unwrap()],
             prefixes: prefixes.map(|all| all.iter().map(|p| p.parse().unwrap()).collect()),
             actions: actions.iter().map(|a| a.parse().unwrap()).collect(),
+            role: None,
         }
     }
 
@@ -271,24 +308,22 @@ mod tests {
 
     #[test]
     fn the_account_is_listed_only_with_a_grant_for_it_and_shows_what_is_granted() {
-        let read = grant("read", Effect::Allow, None, &["s3:GetObject"]);
-        let list = grant("list", Effect::Allow, None, &["s3:ListAllMyBuckets"]);
-        let confined = grant("list", Effect::Allow, Some(&["a/"]), &["s3:ListAllMyBuckets"]);
-        assert!(decide(std::slice::from_ref(&read), "GET", "/").is_err());
-        assert!(decide(&[confined], "GET", "/").is_err());
+        let every = |grant: Grant| Grant { buckets: vec!["*".parse().unwrap()], ..grant };
+        let list = every(grant("list", Effect::Allow, None, &["s3:ListAllMyBuckets"]));
+        let narrow = grant("narrow", Effect::Allow, None, &["s3:*"]);
+        let confined = every(grant("confined", Effect::Allow, Some(&["a/"]), &["s3:*"]));
+        assert!(decide(&[narrow.clone(), confined], "GET", "/").is_err());
         assert!(decide(std::slice::from_ref(&list), "GET", "/").is_ok());
 
-        let mut other = read;
-        other.buckets = vec!["logs-*".parse().unwrap()];
+        let logs = Grant { buckets: vec!["logs-*".parse().unwrap()], ..narrow };
         let mut hidden = grant("hidden", Effect::Deny, None, &["s3:List*"]);
         hidden.buckets = vec!["logs-secret".parse().unwrap()];
         let id = "spiffe://td/w".parse().unwrap();
-        let entitlements = Policy::new(vec![list.clone(), other, hidden.clone()]).entitle(&id);
+        let entitlements = Policy::new(vec![list.clone(), logs, hidden.clone()]).entitle(&id);
         let shown = |name: &str| entitlements.shows(&name.parse().unwrap());
-        assert!(shown("data") && shown("logs-a"));
-        assert!(!shown("logs-secret") && !shown("other"));
-        hidden.buckets = vec!["*".parse().unwrap()];
-        assert_eq!(decide(&[list, hidden], "GET", "/"), Err(Some("hidden".into())));
+        assert!(shown("logs-a"));
+        assert!(!shown("logs-secret") && !shown("other"), "to list alone shows nothing");
+        assert_eq!(decide(&[list, every(hidden)], "GET", "/"), Err(Some("hidden".into())));
     }
 
     #[test]

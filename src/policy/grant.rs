@@ -1,13 +1,16 @@
 //! Grants as the configuration states them, and the policy that they make up.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::decide::{Entitlements, Rule};
 use super::guardrails::Guardrails;
 use super::pattern::{ActionPattern, BucketPattern, IdentityPattern};
+use super::role::RoleArn;
+use super::session::{self, Width};
 use super::template::PrefixTemplate;
 use crate::identity::ClientIdentity;
-use crate::s3::{ActionSet, Resource};
+use crate::s3::{Action, ActionSet, KeyPrefix, Resource};
 
 /// Whether a grant gives or takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub struct Grant {
     pub prefixes: Option<Vec<PrefixTemplate>>,
     /// Which actions.
     pub actions: Vec<ActionPattern>,
+    /// The role that the proxy acts as for it; `None` is the configured one.
+    pub role: Option<RoleArn>,
 }
 
 /// All grants and the guardrails before them. Nothing granted is refused.
@@ -67,10 +72,74 @@ impl Policy {
     /// What concerns one identity, with its variables filled in.
     pub fn entitle(&self, identity: &ClientIdentity) -> Entitlements {
         let concerns = |grant: &&Grant| grant.identities.iter().any(|pattern| pattern.matches(identity));
-        Entitlements::new(
-            self.grants.iter().filter(concerns).filter_map(|grant| rule(grant, identity)).collect(),
-        )
+        let mut rules: Vec<Rule> =
+            self.grants.iter().filter(concerns).filter_map(|grant| rule(grant, identity)).collect();
+        if self.guardrails.object_lock.adds_retention() {
+            rules.iter_mut().for_each(admit_retention);
+        }
+        Entitlements::new(rules)
     }
+}
+
+/// For the session policy alone: where an object may be put, the proxy itself may add a retention to it.
+fn admit_retention(rule: &mut Rule) {
+    if rule.effect == Effect::Allow && rule.actions.contains(Action::PutObject) {
+        rule.actions_as_written.extend(Action::PutObjectRetention.as_str().parse::<ActionPattern>());
+    }
+}
+
+/// Grants that sessions of client identities cannot express.
+impl Policy {
+    /// What stands in the way of a session policy, whoever the client may be.
+    pub fn session_problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> = self.allowing().flat_map(unexpressible).collect();
+        let patterns: BTreeSet<String> =
+            self.allowing().flat_map(|grant| grant.identities.iter().map(ToString::to_string)).collect();
+        for pattern in patterns {
+            let named = |grant: &&Grant| grant.identities.iter().any(|other| other.to_string() == pattern);
+            let grants: Vec<&Grant> = self.allowing().filter(named).collect();
+            let roles: BTreeSet<Option<&RoleArn>> = grants.iter().map(|grant| grant.role.as_ref()).collect();
+            for role in roles {
+                let of_role: Vec<&Grant> =
+                    grants.iter().copied().filter(|grant| grant.role.as_ref() == role).collect();
+                problems.extend(too_long(&pattern, &of_role));
+            }
+        }
+        problems
+    }
+
+    fn allowing(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(|grant| grant.effect == Effect::Allow)
+    }
+}
+
+fn unexpressible(grant: &Grant) -> Vec<String> {
+    let inner = grant.buckets.iter().filter(|bucket| !session::ends_in_wildcard(bucket));
+    let problem = |bucket: &BucketPattern| {
+        format!(
+            "grant '{}': with sessions per identity a '*' stands at the end of a bucket's name: in IAM, '{bucket}' would \
+             reach into keys of other buckets",
+            grant.name
+        )
+    };
+    inner.map(problem).collect()
+}
+
+/// Whoever has these grants needs at least a policy of this length.
+fn too_long(pattern: &str, grants: &[&Grant]) -> Option<String> {
+    let rules: Vec<Rule> =
+        grants.iter().map(|grant| narrowed(grant, grant.prefixes.as_ref().map(|_| Vec::new()))).collect();
+    let rules: Vec<&Rule> = rules.iter().collect();
+    let length = session::document("aws", &rules, &[], Width::Buckets).len();
+    let names: Vec<&str> = grants.iter().map(|grant| &*grant.name).collect();
+    (length > session::MAX_POLICY).then(|| {
+        format!(
+            "the grants for '{pattern}' ({}) need a session policy of {length} characters even without prefixes, and STS \
+             takes {}: name fewer buckets and actions, or give some of the grants a 'role_arn' of their own",
+            names.join(", "),
+            session::MAX_POLICY
+        )
+    })
 }
 
 fn rule(grant: &Grant, identity: &ClientIdentity) -> Option<Rule> {
@@ -85,13 +154,19 @@ fn rule(grant: &Grant, identity: &ClientIdentity) -> Option<Rule> {
             Some(expanded)
         }
     };
-    Some(Rule {
+    Some(narrowed(grant, prefixes))
+}
+
+fn narrowed(grant: &Grant, prefixes: Option<Vec<KeyPrefix>>) -> Rule {
+    Rule {
         name: grant.name.clone(),
         effect: grant.effect,
         buckets: grant.buckets.clone(),
         prefixes,
         actions: grant.action_set(),
-    })
+        actions_as_written: grant.actions.clone(),
+        role: grant.role.clone(),
+    }
 }
 
 impl Grant {

@@ -4,6 +4,7 @@
 //! A [`Policy`] is compiled once from the configuration; [`Policy::entitle`] narrows it once per connection to what
 //! concerns one identity, so that a request is checked against a handful of rules however many grants there are.
 
+mod attribution;
 mod decide;
 mod encryption;
 mod grant;
@@ -11,8 +12,11 @@ mod guardrails;
 mod object_lock;
 mod pattern;
 mod review;
+mod role;
+mod session;
 mod template;
 
+pub use attribution::{session_name, session_tags};
 pub use decide::{Denial, Entitlements, Judgement, Permitted};
 pub use encryption::{Algorithm, Encryption, RequiredEncryption};
 pub use grant::{Effect, Grant, Policy};
@@ -20,4 +24,6 @@ pub use guardrails::{Additions, Breach, Guardrail, Guardrails, Stance};
 pub use object_lock::{ObjectLock, RequiredRetention};
 pub use pattern::{ActionPattern, BucketPattern, IdentityPattern, PatternError};
 pub use review::review;
+pub use role::{RoleArn, RoleError, RolePattern};
+pub use session::{Acting, Persona, SessionPolicy, SeveralRoles};
 pub use template::{PrefixTemplate, TemplateError};

@@ -31,6 +31,11 @@ pub struct ObjectLock {
 const CLOCKS_DIFFER: Duration = Duration::minutes(15);
 
 impl ObjectLock {
+    /// Whether the proxy may add a retention, for which S3 asks an action of whoever signs.
+    pub(super) fn adds_retention(&self) -> bool {
+        self.require.is_some_and(|required| required.add_if_missing)
+    }
+
     pub(super) fn refused_actions(&self) -> ActionSet {
         let mut refused = ActionSet::default();
         if self.deny_governance_bypass {

@@ -24,7 +24,7 @@ pub enum PatternError {
 }
 
 /// `*` matches a run without the separator, `**` any run. `None` as separator makes both alike.
-fn glob(pattern: &[u8], text: &[u8], separator: Option<u8>) -> bool {
+pub(super) fn glob(pattern: &[u8], text: &[u8], separator: Option<u8>) -> bool {
     fits(pattern, text, |byte| Some(byte) == separator)
 }
 

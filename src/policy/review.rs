@@ -129,6 +129,7 @@ mod tests {
             identities: vec![identity],
             buckets: vec!["data".parse().unwrap()],
             prefixes: (!prefixes.is_empty()).then_some(prefixes),
+            role: None,
             actions: actions.iter().map(|a| a.parse().unwrap()).collect(),
         }
     }

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::share::Share;
 use crate::s3::{Document, ErrorCode, Refusal};
-use crate::sigv4::{ChunkSigner, Payload, Recode, ReframeError, Reframer};
+use crate::sigv4::{ChunkSigner, FramingError, Payload, Recode, Reframer};
 
 /// Why the client's body could not be passed on, kept for the answer to the client.
 #[derive(Debug, Clone, Default)]
@@ -140,7 +140,7 @@ impl Stream {
                         None => return Poll::Ready(Some(self.emit(data))),
                         Some(reframer) => {
                             if let Err(error) = reframer.push(data) {
-                                return Poll::Ready(Some(Err(self.damaged(&error))));
+                                return Poll::Ready(Some(Err(self.damaged(error))));
                             }
                         }
                     }
@@ -149,7 +149,7 @@ impl Stream {
                 None => {
                     self.ended = true;
                     if let Some(Err(error)) = self.reframer.as_mut().map(Reframer::finish) {
-                        return Poll::Ready(Some(Err(self.damaged(&error))));
+                        return Poll::Ready(Some(Err(self.damaged(error))));
                     }
                 }
             }
@@ -172,16 +172,9 @@ impl Stream {
         BrokenBody
     }
 
-    fn damaged(&self, error: &ReframeError) -> BrokenBody {
-        self.fault.set(match error {
-            ReframeError::Framing(error) => {
-                Refusal::new(ErrorCode::IncompleteBody, format!("The aws-chunked body is damaged: {error}."))
-            }
-            ReframeError::Sign(error) => {
-                tracing::error!(%error, "a chunk cannot be signed");
-                Refusal::new(ErrorCode::InternalError, "A chunk could not be signed.")
-            }
-        });
+    fn damaged(&self, error: FramingError) -> BrokenBody {
+        let message = format!("The aws-chunked body is damaged: {error}.");
+        self.fault.set(Refusal::new(ErrorCode::IncompleteBody, message));
         BrokenBody
     }
 }

@@ -41,6 +41,10 @@ impl Client {
         Self { identity, label, entitled, share, expired, dismissed: OnceLock::new(), target }
     }
 
+    pub(super) fn identity(&self) -> &ClientIdentity {
+        &self.identity
+    }
+
     /// As logs name it.
     pub(super) fn label(&self) -> &Arc<str> {
         &self.label

@@ -16,7 +16,7 @@ use super::ending::{Ending, Trust};
 use super::journey::Proxy;
 use super::pace::PacedStreams;
 use crate::config::Limits;
-use crate::net::{Accepting, HeadTimer, Http2Heads, IdleTimeout, Lobby, Refused, bound_unsent};
+use crate::net::{Accepting, HeadTimer, Http2Heads, IdleTimeout, Lobby, Refused, Stop, bound_unsent};
 use crate::telemetry::Metrics;
 use crate::tls::{self, Established, HandshakeError, ServerTls};
 
@@ -215,13 +215,4 @@ fn note(error: &hyper::Error, client: &str, metrics: &Metrics) {
 fn causes(error: &hyper::Error) -> String {
     let chain = std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// How connections are told to end.
-#[derive(Debug, Clone, Default)]
-pub struct Stop {
-    /// No new connections or requests; what is in flight may finish.
-    pub drain: CancellationToken,
-    /// The time for that is over.
-    pub now: CancellationToken,
 }

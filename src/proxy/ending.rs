@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
 use super::client::Client;
-use super::connection::Stop;
+use crate::net::Stop;
 use crate::s3::{ErrorCode, Refusal};
 use crate::tls::ServerTls;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -18,10 +18,10 @@ use super::respond::{self, Context};
 use super::share::Shares;
 use super::{inbound, rewrite};
 use crate::config::{Config, Limits};
-use crate::credentials::CredentialStore;
+use crate::credentials::{Keyring, Unsignable};
 use crate::policy::{Breach, Denial, Entitlements, Policy};
 use crate::s3::{Asked, Classified, Domains, ErrorCode, Operation, Refusal, classify};
-use crate::sigv4::{Payload, Recode, Signer};
+use crate::sigv4::{Payload, Recode, Signer, SigningCredentials};
 use crate::telemetry::{AccessLog, Metrics, Unrecordable};
 use crate::upstream::{Endpoint, TrustError, Upstream, UpstreamError};
 
@@ -31,7 +31,7 @@ pub struct Proxy {
     policy: ArcSwap<Policy>,
     endpoint: Endpoint,
     signer: Signer,
-    credentials: CredentialStore,
+    keyring: Keyring,
     upstream: Upstream<UpstreamBody>,
     gathering: Gathering,
     max_object_size: u64,
@@ -56,7 +56,7 @@ impl Proxy {
     /// Of the configuration.
     pub fn new(
         config: &Config,
-        credentials: CredentialStore,
+        keyring: Keyring,
         log: AccessLog,
         metrics: Metrics,
     ) -> Result<Self, TrustError> {
@@ -65,7 +65,7 @@ impl Proxy {
             policy: ArcSwap::from_pointee(config.policy.clone()),
             endpoint: Endpoint::new(&config.upstream),
             signer: Signer::new(&config.upstream.region),
-            credentials,
+            keyring,
             upstream: Upstream::new(&config.upstream, &config.limits)?,
             gathering: Gathering::default(),
             max_object_size: config.limits.max_object_size,
@@ -127,14 +127,21 @@ impl Proxy {
         let (asked, received) =
             self.complete(client, classified, incoming, &payload, &entitlements, record).await?;
         record.asked(&asked);
-        let additions = stop(policy.guardrails().check(&asked, &head.headers, SystemTime::now()), record)?;
+        let additions =
+            stop(policy.guardrails().check(&asked, &head.headers, self.keyring.clock().now()), record)?;
         let permitted = deny(entitlements.authorize(asked), record)?; // may they
         record.granted(permitted.grant());
-        self.check_size(&payload, &head.headers)?;
+        payload.check_size(permitted.asked().operation(), &head.headers, self.max_object_size)?;
         let upstream = rewrite::head(&head, &permitted, &payload, &additions, &self.endpoint)?; // as S3 should see it
-        let outgoing = self.sign(upstream, payload, received, record)?; // with the proxy's credentials
+        let credentials =
+            self.keyring.credentials(client.identity(), client.label(), permitted.acting()).await;
+        let credentials = credentials.map_err(unsigned)?; // with the proxy's credentials, or the client's session
+        let outgoing = self.sign(upstream, payload, received, &credentials, record)?;
         record.sent();
+        let asked = SystemTime::now();
         let response = self.upstream.send(outgoing.request, outgoing.again).await;
+        let date = response.as_ref().ok().and_then(|response| response.headers().get(header::DATE));
+        self.keyring.clock().observe("S3", asked, date);
         let fault = |error| outgoing.fault.refusal().unwrap_or_else(|| self.unreachable(&error));
         let answer = answer::examine(response.map_err(fault)?).await;
         let answer = answer
@@ -181,36 +188,18 @@ impl Proxy {
         Ok((unread.with_body(&body.bytes)?, Received::Whole(body)))
     }
 
-    /// Of one request, and of a multipart upload's sum where its end states it.
-    fn check_size(&self, payload: &Payload, headers: &HeaderMap) -> Result<(), Refusal> {
-        let stated = headers.get("x-amz-mp-object-size").and_then(|size| size.to_str().ok()?.parse().ok());
-        if payload.object_length.max(stated.unwrap_or(0)) <= self.max_object_size {
-            return Ok(());
-        }
-        let message = format!(
-            "Your proposed upload exceeds the maximum allowed size of {} bytes.",
-            self.max_object_size
-        );
-        Err(Refusal::new(ErrorCode::EntityTooLarge, message))
-    }
-
     /// Signs, and puts the body behind the head. A read that S3 has not answered may be sent a second time.
     fn sign(
         &self,
         mut head: Request<()>,
         payload: Payload,
         received: Received,
+        credentials: &SigningCredentials,
         record: &Record,
     ) -> Result<Outgoing, Refusal> {
         // As late as possible: S3 refuses a signature that is fifteen minutes old.
-        let now = SystemTime::now();
-        let credentials = self.credentials.current(now).map_err(|_| {
-            Refusal::new(
-                ErrorCode::ServiceUnavailable,
-                "The proxy has no valid credentials at the moment. Please retry.",
-            )
-        })?;
-        let signer = self.signer.sign(&mut head, &payload.mode, &credentials, now).map_err(|error| {
+        let now = self.keyring.clock().now();
+        let signer = self.signer.sign(&mut head, &payload.mode, credentials, now).map_err(|error| {
             tracing::error!(%error, "a request cannot be signed");
             Refusal::new(ErrorCode::InternalError, "The request could not be signed.")
         })?;
@@ -255,6 +244,24 @@ fn stop<T>(judged: Result<T, Breach>, record: &mut Record) -> Result<T, Refusal>
         record.stopped_by(breach.guardrail);
         breach.to_refusal()
     })
+}
+
+fn unsigned(why: Unsignable) -> Refusal {
+    let (code, message) = match why {
+        Unsignable::Unavailable => {
+            (ErrorCode::ServiceUnavailable, "The proxy has no valid credentials at the moment. Please retry.")
+        }
+        Unsignable::NoSession => (
+            ErrorCode::ServiceUnavailable,
+            "The proxy gets no session of its role for this identity. Ask the administrator of this proxy.",
+        ),
+        Unsignable::SeveralRoles(_) => (
+            ErrorCode::AccessDenied,
+            "Access Denied: the grants that allow this request act as different roles, and it carries one signature. Ask \
+             the administrator of this proxy for one grant that allows all of it.",
+        ),
+    };
+    Refusal::new(code, message)
 }
 
 /// A signed request.

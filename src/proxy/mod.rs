@@ -14,5 +14,6 @@ mod respond;
 mod rewrite;
 mod share;
 
-pub use connection::{Listener, Stop, serve, sockets};
+pub use crate::net::Stop;
+pub use connection::{Listener, serve, sockets};
 pub use journey::{Proxy, open_requests};

@@ -4,8 +4,8 @@ use http::{HeaderValue, Method, Response, Version, header};
 
 use super::answer::{Answer, AnswerBody};
 use super::client_body::ClientBody;
-use super::inbound::strip_hop_by_hop;
 use super::record::{Record, request_id};
+use crate::net::strip_hop_by_hop;
 use crate::s3::Refusal;
 
 /// What of the request matters for a refusal.

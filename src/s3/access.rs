@@ -41,7 +41,8 @@ pub struct Access {
 }
 
 impl Access {
-    pub(super) fn new(action: Action, scope: Scope) -> Self {
+    /// An action on a part of S3, without a version.
+    pub fn new(action: Action, scope: Scope) -> Self {
         Self { action, scope, version: None, necessity: Necessity::Needed }
     }
 

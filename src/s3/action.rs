@@ -5,6 +5,7 @@
 //! public-access block, each with its access level and resource. One enum serves grants, denials and logs.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// IAM's access level of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +172,19 @@ actions! {
     UpdateBucketMetadataInventoryTableConfiguration: Write Bucket;
     UpdateBucketMetadataJournalTableConfiguration: Write Bucket;
     UpdateObjectEncryption: Write Object;
+}
+
+/// A name that is in none of the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a name that S3 knows")]
+pub struct UnknownName;
+
+impl FromStr for Action {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        Self::ALL.iter().copied().find(|action| action.as_str() == name).ok_or(UnknownName)
+    }
 }
 
 impl fmt::Display for Action {

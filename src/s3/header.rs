@@ -63,8 +63,9 @@ fn amz_rule(name: &str) -> HeaderRule {
         };
     }
     match name {
-        // The client's own authentication; the signer makes its own.
-        "content-sha256" | "date" | "security-token" => Drop,
+        // The client's own authentication; the signer makes its own. And the version of the SDK's model (AWS SDK for C++),
+        // of which S3 has only ever had one.
+        "content-sha256" | "date" | "security-token" | "api-version" => Drop,
         "s3session-token" | "write-offset-bytes" => {
             Refuse(ErrorCode::NotImplemented, "S3 Express One Zone does not pass through the proxy.")
         }
@@ -281,9 +282,15 @@ mod tests {
     fn unknown_amz_headers_are_refused_and_other_unknown_ones_stay_behind() {
         assert!(matches!(rule("x-amz-something-new"), Refuse(ErrorCode::NotImplemented, _)));
         assert!(matches!(rule("x-amz-s3session-token"), Refuse(ErrorCode::NotImplemented, _)));
-        for noise in
-            ["authorization", "cookie", "x-forwarded-for", "x-forwarded-client-cert", "amz-sdk-request", "te"]
-        {
+        for noise in [
+            "authorization",
+            "cookie",
+            "x-forwarded-for",
+            "x-forwarded-client-cert",
+            "amz-sdk-request",
+            "te",
+            "x-amz-api-version",
+        ] {
             assert_eq!(rule(noise), Drop, "{noise}");
         }
         assert_eq!(rule("x-amz-meta-anything"), Sign);

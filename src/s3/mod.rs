@@ -23,7 +23,7 @@ mod table;
 mod xml;
 
 pub use access::{Access, Necessity, Scope};
-pub use action::{Action, ActionSet, Level, Resource};
+pub use action::{Action, ActionSet, Level, Resource, UnknownName};
 pub use address::{Domains, Target};
 pub use classify::{Asked, Classified, NeverOffered, Unread, classify};
 pub use document::Document;

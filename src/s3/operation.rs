@@ -1,10 +1,14 @@
 //! The operations of S3, and what a row of their table says. The rows themselves are in `table`.
 
 use std::fmt;
+use std::str::FromStr;
 
-use super::action::Action;
+use super::access::{Access, Scope};
+use super::action::{Action, UnknownName};
 use super::document::Document;
+use super::name::{BucketName, KeyPrefix};
 pub use super::table::Operation;
+use super::table::TABLE;
 
 /// Which kind of address an operation has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +67,37 @@ impl Operation {
         }
     }
 
+    /// The accesses of a plain request to a bucket and a key (for a list: its prefix), without a version and without
+    /// headers that need more; `None` where operation, bucket and key do not tell.
+    pub fn obvious_accesses(self, bucket: Option<&BucketName>, key: Option<&str>) -> Option<Vec<Access>> {
+        let row = TABLE.iter().find(|row| row.operation == self)?;
+        let on_object = |actions: &[Action]| {
+            let (bucket, key) = (bucket?, key?.parse().ok()?);
+            Some(actions.iter().map(|&action| Access::on_object(action, bucket, &key, None)).collect())
+        };
+        match row.needs {
+            Needs::Service(action) => Some(vec![Access::on_account(action)]),
+            Needs::Bucket(action) => Some(vec![Access::in_bucket(action, bucket?)]),
+            Needs::List(action) => {
+                let prefix = KeyPrefix::new(key.unwrap_or_default());
+                Some(vec![Access::new(action, Scope::Prefix(bucket?.clone(), prefix))])
+            }
+            Needs::Object(actions) | Needs::Versioned(actions, _) => on_object(actions),
+            Needs::CopyFrom | Needs::Batch | Needs::Never(_) => None,
+        }
+    }
+
     /// Whether the operation makes an object whose encryption, retention and ACL its own headers set.
     pub const fn creates_object(self) -> bool {
         matches!(self, Self::PutObject | Self::CopyObject | Self::CreateMultipartUpload)
+    }
+}
+
+impl FromStr for Operation {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        Self::ALL.iter().copied().find(|operation| operation.as_str() == name).ok_or(UnknownName)
     }
 }
 

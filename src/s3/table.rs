@@ -46,7 +46,7 @@ const EXPRESS: &str =
     "S3 Express One Zone has sessions and endpoints of its own and does not pass through the proxy.";
 
 operations! {
-    ListDirectoryBuckets: "GET" Service ["max-directory-buckets"] ("continuation-token") Never(EXPRESS);
+    ListDirectoryBuckets: "GET" Service ["max-directory-buckets=*"] ("continuation-token") Never(EXPRESS);
     ListBuckets: "GET" Service [] ("max-buckets", "continuation-token", "prefix", "bucket-region") Service(A::ListAllMyBuckets);
 
     CreateBucket: "PUT" Bucket [] () Bucket(A::CreateBucket);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::signer::{ChunkSigner, SignError};
+use super::signer::ChunkSigner;
 use super::trailer::TrailerNames;
 
 /// Bytes of data in a signed chunk: what a chunk signature covers has to be in memory. The size of the worked
@@ -63,12 +63,7 @@ impl Encoder {
     }
 
     /// Appends data, of which `remaining` bytes (these included) are still to come in the whole body.
-    pub(super) fn data(
-        &mut self,
-        mut data: Bytes,
-        mut remaining: u64,
-        out: &mut VecDeque<Bytes>,
-    ) -> Result<(), SignError> {
+    pub(super) fn data(&mut self, mut data: Bytes, mut remaining: u64, out: &mut VecDeque<Bytes>) {
         while !data.is_empty() {
             match self {
                 Self::Unsigned { left, small } => {
@@ -88,12 +83,11 @@ impl Encoder {
                     let piece = take(&mut data, SIGNED_CHUNK - chunk.len() as u64);
                     chunk.extend_from_slice(&piece);
                     if chunk.len() as u64 == SIGNED_CHUNK {
-                        sign_into(signer, chunk.split().freeze(), out)?;
+                        sign_into(signer, chunk.split().freeze(), out);
                     }
                 }
             }
         }
-        Ok(())
     }
 
     /// A network frame has been worked on: what was gathered goes on.
@@ -106,19 +100,15 @@ impl Encoder {
     }
 
     /// The rest of the data, the empty chunk, the trailers and the final line end.
-    pub(super) fn finish(
-        &mut self,
-        trailers: Option<&[&(String, String)]>,
-        out: &mut VecDeque<Bytes>,
-    ) -> Result<(), SignError> {
+    pub(super) fn finish(&mut self, trailers: Option<&[&(String, String)]>, out: &mut VecDeque<Bytes>) {
         let mut end = BytesMut::new();
         match self {
             Self::Unsigned { .. } => end.put_slice(b"0\r\n"),
             Self::Signed { signer, chunk } => {
                 if !chunk.is_empty() {
-                    sign_into(signer, chunk.split().freeze(), out)?;
+                    sign_into(signer, chunk.split().freeze(), out);
                 }
-                let signature = signer.sign_chunk(&Bytes::new())?;
+                let signature = signer.sign_chunk(&Bytes::new());
                 end.put_slice(format!("0{SIGNATURE}{signature}\r\n").as_bytes());
             }
         }
@@ -126,12 +116,11 @@ impl Encoder {
             end.put_slice(format!("{name}:{value}\r\n").as_bytes());
         }
         if let (Self::Signed { signer, .. }, Some(trailers)) = (self, trailers) {
-            let signature = signer.sign_trailer(trailers)?;
+            let signature = signer.sign_trailer(trailers);
             end.put_slice(format!("{TRAILER_SIGNATURE}{signature}\r\n").as_bytes());
         }
         end.put_slice(CRLF);
         out.push_back(end.freeze());
-        Ok(())
     }
 }
 
@@ -153,10 +142,9 @@ fn take(data: &mut Bytes, at_most: u64) -> Bytes {
     data.split_to(usize::try_from(at_most).unwrap_or(usize::MAX).min(data.len()))
 }
 
-fn sign_into(signer: &mut ChunkSigner, chunk: Bytes, out: &mut VecDeque<Bytes>) -> Result<(), SignError> {
-    let signature = signer.sign_chunk(&chunk)?;
+fn sign_into(signer: &mut ChunkSigner, chunk: Bytes, out: &mut VecDeque<Bytes>) {
+    let signature = signer.sign_chunk(&chunk);
     out.push_back(format!("{:x}{SIGNATURE}{signature}\r\n", chunk.len()).into());
     out.push_back(chunk);
     out.push_back(Bytes::from_static(CRLF));
-    Ok(())
 }

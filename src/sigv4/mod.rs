@@ -1,11 +1,14 @@
 //! Floor 1: Signature Version 4 as S3 wants it, sans IO. Payload modes, the request signature, and the framing of
 //! `aws-chunked` bodies, whose chunks are signed one after the other.
 //!
-//! The arithmetic is the `aws-sigv4` crate's; time and credentials are arguments.
+//! Time and credentials are arguments. The `aws-sigv4` crate derives the signing key anew for each request and chunk;
+//! here it is kept for its day, and the crate serves the tests as the implementation to compare with.
 
+mod canonical;
 mod check;
 mod decoder;
 mod encoder;
+mod key;
 mod payload;
 mod reframe;
 mod signer;
@@ -13,6 +16,6 @@ mod trailer;
 
 pub use decoder::FramingError;
 pub use payload::{Payload, PayloadMode, Recode};
-pub use reframe::{ReframeError, Reframer};
+pub use reframe::Reframer;
 pub use signer::{ChunkSigner, SignError, Signer, SigningCredentials};
 pub use trailer::TrailerNames;

@@ -1,10 +1,11 @@
 //! How a request's body is announced, and what therefore goes upstream.
 
+use http::HeaderMap;
 use http::request::Parts;
 
 use super::encoder::{signed_length, unsigned_length};
 use super::trailer::TrailerNames;
-use crate::s3::{ErrorCode, Refusal};
+use crate::s3::{ErrorCode, Operation, Refusal};
 
 /// The five ways in which S3 lets a body be announced in `x-amz-content-sha256`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +140,23 @@ impl Payload {
                 "x-amz-trailer is given in a mode without a trailer.",
             )),
         }
+    }
+
+    /// Refuses an object of more than `most` bytes: in one request, and in the sum that the end of a multipart upload
+    /// may state. Other bodies are no objects.
+    pub fn check_size(&self, operation: Operation, headers: &HeaderMap, most: u64) -> Result<(), Refusal> {
+        let size = match operation {
+            Operation::PutObject | Operation::UploadPart => Some(self.object_length),
+            Operation::CompleteMultipartUpload => {
+                headers.get("x-amz-mp-object-size").and_then(|size| size.to_str().ok()?.parse().ok())
+            }
+            _ => None,
+        };
+        if size.is_none_or(|size| size <= most) {
+            return Ok(());
+        }
+        let message = format!("Your proposed upload exceeds the maximum allowed size of {most} bytes.");
+        Err(Refusal::new(ErrorCode::EntityTooLarge, message))
     }
 
     fn resign(head: &Parts, mode: PayloadMode, trailers: Option<TrailerNames>) -> Result<Self, Refusal> {

@@ -7,19 +7,8 @@ use bytes::Bytes;
 use super::check::Checker;
 use super::decoder::{Decoder, FramingError, Piece};
 use super::encoder::Encoder;
-use super::signer::{ChunkSigner, SignError};
+use super::signer::ChunkSigner;
 use super::trailer::TrailerNames;
-
-/// Why a body could not be carried over.
-#[derive(Debug, thiserror::Error)]
-pub enum ReframeError {
-    /// The client's framing is damaged.
-    #[error(transparent)]
-    Framing(#[from] FramingError),
-    /// A chunk could not be signed.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-}
 
 /// Carries a body over piece by piece. The last chunk leaves only after everything before it was right: a damaged
 /// upload is never completed.
@@ -66,17 +55,17 @@ impl Reframer {
     }
 
     /// Takes a network frame.
-    pub fn push(&mut self, input: Bytes) -> Result<(), ReframeError> {
+    pub fn push(&mut self, input: Bytes) -> Result<(), FramingError> {
         match &mut self.way {
-            Way::Keep(checker) => Ok(checker.push(&input, &mut self.out)?),
+            Way::Keep(checker) => checker.push(&input, &mut self.out),
             Way::Renew(renewal) => renewal.push(input, &mut self.out),
         }
     }
 
     /// The client's body has ended.
-    pub fn finish(&mut self) -> Result<(), ReframeError> {
+    pub fn finish(&mut self) -> Result<(), FramingError> {
         match &mut self.way {
-            Way::Keep(checker) => Ok(checker.finish(&mut self.out)?),
+            Way::Keep(checker) => checker.finish(&mut self.out),
             Way::Renew(renewal) => renewal.finish(&mut self.out),
         }
     }
@@ -88,30 +77,30 @@ impl Reframer {
 }
 
 impl Renewal {
-    fn push(&mut self, mut input: Bytes, out: &mut VecDeque<Bytes>) -> Result<(), ReframeError> {
+    fn push(&mut self, mut input: Bytes, out: &mut VecDeque<Bytes>) -> Result<(), FramingError> {
         while let Piece::Data(data) = self.decoder.next(&mut input)? {
             let length = data.len() as u64;
             if length > self.remaining {
-                return Err(FramingError::DecodedLength.into());
+                return Err(FramingError::DecodedLength);
             }
-            self.encoder.data(data, self.remaining, out)?;
+            self.encoder.data(data, self.remaining, out);
             self.remaining -= length;
         }
         self.encoder.flush(out);
         Ok(())
     }
 
-    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), ReframeError> {
+    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), FramingError> {
         let received = self.decoder.finish()?;
         if self.remaining != 0 {
-            return Err(FramingError::DecodedLength.into());
+            return Err(FramingError::DecodedLength);
         }
         let announced = self.trailers.take();
         if !announced.as_ref().map_or(received.is_empty(), |names| names.fit(&received)) {
-            return Err(FramingError::TrailerMismatch.into());
+            return Err(FramingError::TrailerMismatch);
         }
         let ordered = announced.as_ref().map(|names| names.in_order(&received));
-        self.encoder.finish(ordered.as_deref(), out)?;
+        self.encoder.finish(ordered.as_deref(), out);
         Ok(())
     }
 }

@@ -5,62 +5,61 @@
 //! intermediary may rewrite.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningError, SigningParams,
-    SigningSettings, UriPathNormalizationMode, sign,
-};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::identity::Identity;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
+use time::OffsetDateTime;
 
+use super::canonical::{Canonical, sha256};
+use super::key::{Scope, SigningKey, SigningKeys};
 use super::payload::PayloadMode;
 
 const SERVICE: &str = "s3";
 
 /// A request that could not be signed. Says nothing of the credentials.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
-    /// A header that is no text, or parameters that do not fit.
-    #[error("the request cannot be signed: {0}")]
-    Request(&'static str),
-    /// The signing library refused.
-    #[error("the request cannot be signed")]
-    Library(#[from] SigningError),
+    /// Only text can be canonical.
+    #[error("the request cannot be signed: a header is no text")]
+    Header,
 }
 
 /// Credentials to sign with, and the time until which they serve. `Debug` shows neither secret nor token.
 #[derive(Clone)]
 pub struct SigningCredentials {
-    identity: Identity,
-    access_key_id: String,
-    expires: Option<SystemTime>,
+    credentials: Credentials,
+    keys: Arc<SigningKeys>,
 }
 
 impl SigningCredentials {
     /// The time from which they no longer serve; `None` for credentials that do not expire.
     pub fn expires(&self) -> Option<SystemTime> {
-        self.expires
+        self.credentials.expiry()
     }
 
     /// Whether they still serve at `now`.
     pub fn is_valid(&self, now: SystemTime) -> bool {
-        self.expires.is_none_or(|expires| now < expires)
+        self.expires().is_none_or(|expires| now < expires)
     }
 
     /// The access key ID, which is no secret: CloudTrail and S3's logs show it.
     pub fn access_key_id(&self) -> &str {
-        &self.access_key_id
+        self.credentials.access_key_id()
+    }
+
+    /// For clients of other AWS services.
+    pub fn to_provider(&self) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(self.credentials.clone())
     }
 }
 
 impl From<Credentials> for SigningCredentials {
     fn from(credentials: Credentials) -> Self {
-        let access_key_id = credentials.access_key_id().to_owned();
-        Self { expires: credentials.expiry(), access_key_id, identity: credentials.into() }
+        Self { credentials, keys: Arc::default() }
     }
 }
 
@@ -68,8 +67,8 @@ impl fmt::Debug for SigningCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("SigningCredentials");
         debug
-            .field("access_key_id", &self.access_key_id)
-            .field("expires", &self.expires)
+            .field("access_key_id", &self.access_key_id())
+            .field("expires", &self.expires())
             .finish_non_exhaustive()
     }
 }
@@ -96,22 +95,11 @@ impl Signer {
         credentials: &SigningCredentials,
         time: SystemTime,
     ) -> Result<ChunkSigner, SignError> {
-        let body = match mode {
-            PayloadMode::Unsigned => SignableBody::UnsignedPayload,
-            PayloadMode::UnsignedTrailer => SignableBody::StreamingUnsignedPayloadTrailer,
-            PayloadMode::SignedChunksTrailer => SignableBody::StreamingSignedPayloadTrailer,
-            PayloadMode::Sha256(_) | PayloadMode::SignedChunks => {
-                SignableBody::Precomputed(mode.as_str().to_owned())
-            }
-        };
-        let scope = Scope { region: &self.region, service: SERVICE, time };
-        let signature = sign_request(request, body, settings(), scope, credentials, is_signed)?;
-        Ok(ChunkSigner {
-            region: self.region.clone(),
-            time,
-            credentials: credentials.clone(),
-            running: signature,
-        })
+        let payload = HeaderValue::from_str(mode.as_str()).map_err(|_| SignError::Header)?;
+        request.headers_mut().insert("x-amz-content-sha256", payload);
+        let pen = Pen::new(&self.region, SERVICE, credentials, time);
+        let signature = pen.sign_request(request, mode.as_str(), credentials, is_signed)?;
+        Ok(ChunkSigner { pen, running: signature })
     }
 }
 
@@ -119,98 +107,99 @@ fn is_signed(name: &str) -> bool {
     matches!(name, "host" | "content-md5") || name.starts_with("x-amz-")
 }
 
-fn settings() -> SigningSettings {
-    let mut settings = SigningSettings::default();
-    settings.percent_encoding_mode = PercentEncodingMode::Single;
-    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    settings
+/// A key with the time and scope that it signs for.
+struct Pen {
+    key: SigningKey,
+    /// `YYYYMMDDThhmmssZ`.
+    time: String,
+    scope: String,
 }
 
-#[derive(Clone, Copy)]
-struct Scope<'a> {
-    region: &'a str,
-    service: &'a str,
-    time: SystemTime,
+impl Pen {
+    fn new(region: &str, service: &str, credentials: &SigningCredentials, time: SystemTime) -> Self {
+        let time = stamp(time);
+        let scope = Scope { date: &time[..8], region, service };
+        let written = scope.to_string();
+        let key = credentials.keys.key(credentials.credentials.secret_access_key(), scope, &written);
+        Self { key, time, scope: written }
+    }
+
+    fn sign_request<B>(
+        &self,
+        request: &mut Request<B>,
+        payload: &str,
+        credentials: &SigningCredentials,
+        is_signed: impl Fn(&str) -> bool,
+    ) -> Result<String, SignError> {
+        let text = |text: &str| HeaderValue::from_str(text).map_err(|_| SignError::Header);
+        request.headers_mut().insert("x-amz-date", text(&self.time)?);
+        if let Some(token) = credentials.credentials.session_token() {
+            let mut token = text(token)?;
+            token.set_sensitive(true);
+            request.headers_mut().insert("x-amz-security-token", token);
+        }
+        let Canonical { hash, signed_headers } = Canonical::of(request, payload, is_signed)?;
+        let signature = self.sign("AWS4-HMAC-SHA256", &[&hash]);
+        let mut authorization = text(&format!(
+            "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={signed_headers}, Signature={signature}",
+            credentials.access_key_id(),
+            self.scope
+        ))?;
+        authorization.set_sensitive(true);
+        request.headers_mut().insert(header::AUTHORIZATION, authorization);
+        Ok(signature)
+    }
+
+    /// The signature of what an algorithm puts behind time and scope, line by line.
+    fn sign(&self, algorithm: &str, lines: &[&str]) -> String {
+        let mut text = [algorithm, &self.time, &self.scope].join("\n");
+        for line in lines {
+            text.extend(["\n", line]);
+        }
+        self.key.sign(&text)
+    }
 }
 
-fn sign_request<B>(
-    request: &mut Request<B>,
-    body: SignableBody<'_>,
-    settings: SigningSettings,
-    scope: Scope<'_>,
-    credentials: &SigningCredentials,
-    is_signed: impl Fn(&str) -> bool,
-) -> Result<String, SignError> {
-    let params: SigningParams<'_> = v4::SigningParams::builder()
-        .identity(&credentials.identity)
-        .region(scope.region)
-        .name(scope.service)
-        .time(scope.time)
-        .settings(settings)
-        .build()
-        .map_err(|_| SignError::Request("its parameters are incomplete"))?
-        .into();
-    let mut headers = Vec::with_capacity(request.headers().len());
-    for (name, value) in request.headers() {
-        if is_signed(name.as_str()) {
-            let value = std::str::from_utf8(value.as_bytes())
-                .map_err(|_| SignError::Request("a header is no text"))?;
-            headers.push((name.as_str(), value));
-        }
-    }
-    let uri = request.uri().to_string();
-    let signable = SignableRequest::new(request.method().as_str(), uri, headers.into_iter(), body)?;
-    let (instructions, signature) = sign(signable, &params)?.into_parts();
-    instructions.apply_to_request_http1x(request);
-    for name in [header::AUTHORIZATION.as_str(), "x-amz-security-token"] {
-        if let Some(value) = request.headers_mut().get_mut(name) {
-            HeaderValue::set_sensitive(value, true);
-        }
-    }
-    Ok(signature)
+/// ISO 8601 in the basic form, UTC.
+fn stamp(time: SystemTime) -> String {
+    let time = OffsetDateTime::from(time);
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second) = time.to_hms();
+    format!("{year:04}{:02}{day:02}T{hour:02}{minute:02}{second:02}Z", u8::from(month))
 }
 
 /// Signs the chunks of a body one after the other, each signature covering the one before.
-#[derive(Debug)]
 pub struct ChunkSigner {
-    region: String,
-    time: SystemTime,
-    credentials: SigningCredentials,
+    pen: Pen,
     running: String,
 }
 
+/// SHA-256 of nothing, which stands for the headers that a chunk does not have.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 impl ChunkSigner {
     /// The hexadecimal signature of the next chunk.
-    pub fn sign_chunk(&mut self, chunk: &Bytes) -> Result<String, SignError> {
-        let params = self.params()?;
-        let signature = v4::sign_chunk(chunk, &self.running, &params)?.into_parts().1;
-        self.running.clone_from(&signature);
-        Ok(signature)
+    pub fn sign_chunk(&mut self, chunk: &Bytes) -> String {
+        self.running = self.pen.sign("AWS4-HMAC-SHA256-PAYLOAD", &[&self.running, EMPTY, &sha256(chunk)]);
+        self.running.clone()
     }
 
     /// The hexadecimal signature of the trailers, which ends the body.
-    pub fn sign_trailer(&mut self, trailers: &[&(String, String)]) -> Result<String, SignError> {
-        let mut headers = aws_smithy_runtime_api::http::Headers::new();
-        for (name, value) in trailers {
-            let appended = headers.try_append(name.clone(), value.clone());
-            appended.map_err(|_| SignError::Request("a trailer is no text"))?;
-        }
-        let params = self.params()?;
-        let signature = v4::sign_trailer(&headers, &self.running, &params)?.into_parts().1;
-        self.running.clone_from(&signature);
-        Ok(signature)
+    pub fn sign_trailer(&mut self, trailers: &[&(String, String)]) -> String {
+        let mut lines: Vec<String> = trailers
+            .iter()
+            .map(|(name, value)| format!("{}:{}\n", name.to_ascii_lowercase(), value.trim()))
+            .collect();
+        lines.sort_unstable();
+        let hash = sha256(lines.concat().as_bytes());
+        self.running = self.pen.sign("AWS4-HMAC-SHA256-TRAILER", &[&self.running, &hash]);
+        self.running.clone()
     }
+}
 
-    fn params(&self) -> Result<v4::SigningParams<'_, ()>, SignError> {
-        v4::SigningParams::builder()
-            .identity(&self.credentials.identity)
-            .region(&self.region)
-            .name(SERVICE)
-            .time(self.time)
-            .settings(())
-            .build()
-            .map_err(|_| SignError::Request("its parameters are incomplete"))
+impl fmt::Debug for ChunkSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChunkSigner").field("scope", &self.pen.scope).finish_non_exhaustive()
     }
 }
 
@@ -220,10 +209,10 @@ impl ChunkSigner {
     pub(super) fn golden(
         region: &str,
         time: SystemTime,
-        credentials: SigningCredentials,
+        credentials: &SigningCredentials,
         seed: &str,
     ) -> Self {
-        Self { region: region.to_owned(), time, credentials, running: seed.to_owned() }
+        Self { pen: Pen::new(region, SERVICE, credentials, time), running: seed.to_owned() }
     }
 }
 

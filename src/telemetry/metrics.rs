@@ -41,12 +41,18 @@ pub struct Metrics {
     pub credentials_expiry: Gauge,
     /// Loads of credentials by result.
     pub credential_loads: IntCounterVec,
+    /// Sessions of client identities that are held.
+    pub sessions: IntGauge,
+    /// Loads of such sessions by result.
+    pub session_loads: IntCounterVec,
+    /// How far AWS's clock is ahead of the local one, in seconds, where that is corrected; else 0.
+    pub clock_skew: Gauge,
     /// Reloads of mounted files by result.
     pub reloads: IntCounterVec,
 }
 
 /// From a cached head within the node to a large part over a slow link.
-const SECONDS: [f64; 14] =
+pub(super) const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];
 
 impl Metrics {
@@ -127,6 +133,16 @@ impl Metrics {
                 "Loads of credentials.",
                 &["result"],
             )?,
+            sessions: count("s3proxy_sessions", "STS sessions of client identities.")?,
+            session_loads: counters(
+                "s3proxy_session_loads_total",
+                "Loads of sessions of client identities.",
+                &["result"],
+            )?,
+            clock_skew: gauge(
+                "s3proxy_clock_skew_seconds",
+                "How far AWS's clock is ahead, where signatures correct it; else 0.",
+            )?,
             reloads: counters(
                 "s3proxy_reloads_total",
                 "Reloads of configuration and certificates.",
@@ -135,11 +151,22 @@ impl Metrics {
             registry,
         })
     }
+}
 
+/// Metrics that can be scraped.
+pub trait Exposition {
     /// The text exposition format.
-    pub fn expose(&self) -> Result<Vec<u8>, prometheus::Error> {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        Ok(text)
+    fn expose(&self) -> Result<Vec<u8>, prometheus::Error>;
+}
+
+impl Exposition for Metrics {
+    fn expose(&self) -> Result<Vec<u8>, prometheus::Error> {
+        expose(&self.registry)
     }
+}
+
+pub(super) fn expose(registry: &Registry) -> Result<Vec<u8>, prometheus::Error> {
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&registry.gather(), &mut text)?;
+    Ok(text)
 }

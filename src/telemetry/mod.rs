@@ -3,11 +3,13 @@
 mod access_log;
 mod access_writer;
 mod accesses;
+mod bridge_metrics;
 mod escape;
 mod log;
 mod metrics;
 
 pub use access_log::{AccessLine, AccessLog, AccessLogWriter, Place, Stuckness, Unrecordable};
 pub use accesses::Accesses;
+pub use bridge_metrics::BridgeMetrics;
 pub use log::{LogFormat, start as start_log};
-pub use metrics::Metrics;
+pub use metrics::{Exposition, Metrics};

@@ -87,7 +87,7 @@ fn versions(lowest: MinTlsVersion) -> &'static [&'static SupportedProtocolVersio
     }
 }
 
-fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     system_time(certificate.validity().not_after)
 }

@@ -1,11 +1,13 @@
-//! Floor 3: the proxy's side of mTLS. Certificates from files, the judgement of a client's certificate, the
-//! handshake, and what became of each attempt.
+//! Floor 3: both sides of mTLS. Certificates from files, the judgement of a client's certificate, the handshake, and
+//! what became of each attempt.
 
+mod client;
 mod handshake;
 mod leaf;
 mod material;
 mod verifier;
 
+pub use client::{ClientFiles, ClientTls};
 pub use handshake::{Established, HandshakeError, accept};
 pub use leaf::{ClientLeaf, LeafError};
 pub use material::ServerTls;

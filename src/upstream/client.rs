@@ -11,7 +11,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::Error as ClientError;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::connector::{Connector, TrustError, Used};
+use super::connector::{Connector, Link, TrustError, Used};
 use crate::config;
 
 /// S3 closes connections that rest; reports say from 5 to 20 seconds (AWSCore.jl#35, vector#9703, aiobotocore#21).
@@ -32,7 +32,7 @@ pub enum UpstreamError {
     Broken(#[source] ClientError),
 }
 
-/// The pool of connections to S3.
+/// The pool of connections to S3, or to a proxy.
 pub struct Upstream<B> {
     client: Client<Connector, B>,
 }
@@ -44,16 +44,20 @@ where
 {
     /// A pool for the configured endpoint.
     pub fn new(upstream: &config::Upstream, limits: &config::Limits) -> Result<Self, TrustError> {
-        let connector = Connector::new(upstream, limits)?;
+        Ok(Self::over(Link::to_s3(upstream, limits, POOL_IDLE)?))
+    }
+
+    /// A pool of connections that are made as the link says.
+    pub fn over(link: Link) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            // `host` is signed, so it is set already.
+            .pool_idle_timeout(link.pool_idle)
+            // `host` is signed, or the client's own business: it is set already.
             .set_host(false)
             // A request that was not begun to be sent goes to another connection; its body is untouched.
             .retry_canceled_requests(true)
-            .build(connector);
-        Ok(Self { client })
+            .build(Connector::new(link));
+        Self { client }
     }
 
     /// Sends a request and waits for the head of the answer.

@@ -1,4 +1,5 @@
-//! Connections to S3: TCP without Nagle's delay, TLS, an inactivity limit; all of it within the connect timeout.
+//! Connections to S3 or to a proxy: TCP without Nagle's delay, TLS, an inactivity limit; all of it within the connect
+//! timeout.
 
 use std::future::Future;
 use std::io;
@@ -52,16 +53,6 @@ impl Used {
     }
 }
 
-/// Opens connections for hyper's pool.
-#[derive(Clone)]
-pub(super) struct Connector {
-    tcp: HttpConnector<ShuffledResolver>,
-    tls: TlsConnector,
-    connect_timeout: Duration,
-    idle_timeout: Duration,
-    places: Arc<Semaphore>,
-}
-
 /// Connections to S3 at a time, resting ones included. Over HTTP/2 a few clients could otherwise use up every
 /// descriptor; with one request on each connection, no client takes more than half.
 pub fn most_connections(limits: &Limits) -> usize {
@@ -71,13 +62,29 @@ pub fn most_connections(limits: &Limits) -> usize {
 /// Two HTTP/2 connections full of requests.
 const LEAST: usize = 256;
 
-impl Connector {
-    pub(super) fn new(upstream: &Upstream, limits: &Limits) -> Result<Self, TrustError> {
-        let mut tcp = HttpConnector::new_with_resolver(ShuffledResolver);
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        // Divided among a name's addresses, so that a dead one leaves time for the next.
-        tcp.set_connect_timeout(Some(limits.connect_timeout));
+/// How connections are made.
+pub struct Link {
+    /// Whom we trust, and the certificate that we show, if any.
+    pub tls: Arc<ClientConfig>,
+    /// Whose certificate the other side has to show, where it is not that of the address's host.
+    pub server_name: Option<ServerName<'static>>,
+    /// For look-up, TCP and TLS.
+    pub connect_timeout: Duration,
+    /// Without a byte in either direction.
+    pub idle_timeout: Duration,
+    /// How long a connection may rest before it is given up.
+    pub pool_idle: Duration,
+    /// Connections at a time, resting ones included.
+    pub most: usize,
+}
+
+impl Link {
+    /// To the configured endpoint, without a certificate of ours.
+    pub(super) fn to_s3(
+        upstream: &Upstream,
+        limits: &Limits,
+        pool_idle: Duration,
+    ) -> Result<Self, TrustError> {
         let roots = roots(upstream)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
@@ -86,10 +93,43 @@ impl Connector {
             .with_no_client_auth();
         // S3 speaks HTTP/1.1 only.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let tls = TlsConnector::from(Arc::new(config));
-        let places = Arc::new(Semaphore::new(most_connections(limits)));
-        let Limits { connect_timeout, idle_timeout, .. } = *limits;
-        Ok(Self { tcp, tls, connect_timeout, idle_timeout, places })
+        Ok(Self {
+            tls: Arc::new(config),
+            server_name: None,
+            connect_timeout: limits.connect_timeout,
+            idle_timeout: limits.idle_timeout,
+            pool_idle,
+            most: most_connections(limits),
+        })
+    }
+}
+
+/// Opens connections for hyper's pool.
+#[derive(Clone)]
+pub(super) struct Connector {
+    tcp: HttpConnector<ShuffledResolver>,
+    tls: TlsConnector,
+    server_name: Option<ServerName<'static>>,
+    connect_timeout: Duration,
+    idle_timeout: Duration,
+    places: Arc<Semaphore>,
+}
+
+impl Connector {
+    pub(super) fn new(link: Link) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(ShuffledResolver);
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        // Divided among a name's addresses, so that a dead one leaves time for the next.
+        tcp.set_connect_timeout(Some(link.connect_timeout));
+        Self {
+            tcp,
+            tls: TlsConnector::from(link.tls),
+            server_name: link.server_name,
+            connect_timeout: link.connect_timeout,
+            idle_timeout: link.idle_timeout,
+            places: Arc::new(Semaphore::new(link.most)),
+        }
     }
 
     async fn connect(mut self, uri: Uri) -> io::Result<TokioIo<UpstreamStream>> {
@@ -99,7 +139,10 @@ impl Connector {
         let tcp = self.tcp.call(uri).await.map_err(io::Error::other)?.into_inner();
         bound_unsent(&tcp)?;
         let stream = if encrypt {
-            let name = ServerName::try_from(host).map_err(io::Error::other)?;
+            let name = match self.server_name {
+                Some(name) => name,
+                None => ServerName::try_from(host).map_err(io::Error::other)?,
+            };
             Transport::Tls(Box::new(self.tls.connect(name, tcp).await?))
         } else {
             Transport::Plain(tcp)

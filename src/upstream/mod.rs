@@ -1,4 +1,5 @@
-//! Floor 3: the way to S3. Where a request goes, the connections that carry it, and what can go wrong below HTTP.
+//! Floor 3: the way to S3, or to a proxy that leads there. Where a request goes, the connections that carry it, and what
+//! can go wrong below HTTP.
 
 mod client;
 mod connector;
@@ -6,5 +7,5 @@ mod endpoint;
 mod resolver;
 
 pub use client::{Upstream, UpstreamError};
-pub use connector::{TrustError, most_connections};
+pub use connector::{Link, TrustError, most_connections};
 pub use endpoint::Endpoint;

@@ -1,4 +1,4 @@
-"""Fixtures: certificates, a store of each kind, and the proxy in front of it, started once a store."""
+"""Fixtures: certificates, a store of each kind, the proxy in front of it and a bridge to that, started once a store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 pytest.register_assert_rewrite("cases", "stack")
 
 import stack as stack_module  # noqa: E402
-from stack import Certificates, MotoStore, Proxy, S3sStore, Stack, Store  # noqa: E402
+from matrix import store_for  # noqa: E402
+from stack import Bridge, Certificates, MotoStore, Proxy, S3sStore, Stack, Store  # noqa: E402
 
 # The SDK reads far more from the environment than the tests want it to.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -21,9 +22,18 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if has_its_store(item)]
     for binary in (stack_module.PROXY_BIN, stack_module.STORE_BIN):
         if items and not binary.is_file():
             pytest.exit(f"{binary} is missing; build it with: cargo build --bins --examples", returncode=2)
+
+
+def has_its_store(item: pytest.Item) -> bool:
+    """Of the matrix, each operation runs in one store; everything else in both."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if "operation" not in parameters:
+        return True
+    return parameters["store"].name == store_for(parameters["name"], parameters["operation"])
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +65,11 @@ def stack(store: Store, certificates: Certificates, tmp_path_factory: pytest.Tem
     proxy = Proxy(tmp_path_factory.mktemp("proxy"), certificates, store)
     yield Stack(store, proxy)
     proxy.stop()
+
+
+@pytest.fixture(scope="session")
+def bridge(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    directory = tmp_path_factory.mktemp("bridge")
+    bridge = Bridge(directory, stack.proxy.certificates, "writer", stack.proxy.address[1])
+    yield bridge
+    bridge.stop()

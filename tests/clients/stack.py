@@ -349,6 +349,7 @@ class Proxy:
         store: Store,
         *options: str,
         environment: Mapping[str, str] | None = None,
+        credentials: Mapping[str, Any] | None = None,
     ):
         directory.mkdir(parents=True, exist_ok=True)
         self.certificates = certificates
@@ -363,7 +364,7 @@ class Proxy:
                 "client_ca": certificates["ca.crt"],
             },
             "upstream": store.upstream(),
-            "credentials": {"source": "environment"},
+            "credentials": dict(credentials or {"source": "environment"}),
             "grants": self.GRANTS,
             "limits": {"drain_timeout": "2s"},
         }
@@ -399,6 +400,47 @@ class Proxy:
         assert code == 0, f"the proxy ended with {code}\n{output}"
         for secret in (STORE_KEYS.secret, DUMMY_KEYS.secret):
             assert secret not in output, "a secret key stands in the proxy's output"
+
+
+class Bridge:
+    """`proxy connect` in front of a proxy, as one of the clients of certs-dev."""
+
+    def __init__(
+        self,
+        directory: Path,
+        certificates: Certificates,
+        identity: str,
+        to: int,
+        listen: str = "127.0.0.1:0",
+        ready: bool = True,
+    ):
+        certificate, key = certificates.pair(identity)
+        command = [PROXY_BIN, "connect", "--to", f"localhost:{to}", "--cert", certificate, "--key", key]
+        command += ["--ca", certificates["ca.crt"], "--admin", "127.0.0.1:0", "--drain-timeout", "2s"]
+        command += ["--listen", listen]
+        self.program = Program("bridge", command, directory / "bridge")
+        started = self.program.until(lambda: self.said("listening"), "the bridge's addresses")
+        self.listen, self.admin = started["listen"], started["admin"]
+        self.endpoint = f"http://{self.listen}"
+        if ready:
+            self.program.until(lambda: self.said("ready"), "the bridge to be ready")
+
+    def said(self, message: str) -> dict[str, Any] | None:
+        lines = json_lines(self.program.stderr)
+        return next((line for line in lines if line.get("message") == message), None)
+
+    def memory(self) -> int:
+        """The most that it ever had in memory, in bytes."""
+        status = Path(f"/proc/{self.program.process.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+
+    def stop(self) -> None:
+        """Ends it, and fails if that went wrong or a secret stands in its output."""
+        code = self.program.stop()
+        output = self.program.output()
+        assert code == 0, f"the bridge ended with {code}\n{output}"
+        for secret in (DUMMY_KEYS.secret, "PRIVATE KEY"):
+            assert secret not in output, "a secret stands in the bridge's output"
 
 
 SESSION = boto3.session.Session(region_name=CLIENT_REGION)
@@ -455,12 +497,17 @@ class Target:
         return session
 
     @contextlib.contextmanager
-    def connection(self) -> Iterator[http.client.HTTPSConnection]:
+    def connection(self) -> Iterator[http.client.HTTPConnection]:
         """For requests that no client library makes, or makes only after changing the target."""
+        address = urllib.parse.urlsplit(self.endpoint)
+        if address.scheme == "http":
+            plain = http.client.HTTPConnection(str(address.hostname), address.port, timeout=DEADLINE_SECONDS)
+            with contextlib.closing(plain):
+                yield plain
+            return
         context = ssl.create_default_context(cafile=self.ca)
         if self.certificate is not None:
             context.load_cert_chain(*self.certificate)
-        address = urllib.parse.urlsplit(self.endpoint)
         connection = http.client.HTTPSConnection(
             str(address.hostname), address.port, context=context, timeout=DEADLINE_SECONDS
         )
@@ -526,3 +573,7 @@ class Stack:
             direct.bucket,
             direct,
         )
+
+    def over(self, direct: Target, bridge: Bridge) -> Target:
+        """The same bucket through a bridge."""
+        return Target(bridge.endpoint, direct.ca, DUMMY_KEYS, None, direct.bucket, direct)

@@ -17,7 +17,7 @@ fn proxy(arguments: &[&str]) -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = proxy(arguments).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
@@ -137,7 +137,7 @@ fn a_port_that_is_taken_ends_a_run_with_3() {
 
 #[test]
 fn help_shows_examples() {
-    for arguments in [&["--help"][..], &["run", "--help"], &["check", "--help"]] {
+    for arguments in [&["--help"][..], &["run", "--help"], &["check", "--help"], &["connect", "--help"]] {
         let (code, stdout, _) = run(arguments);
         assert_eq!(code, Some(0));
         assert!(stdout.contains("Example") && stdout.contains("proxy "), "{stdout}");
@@ -147,8 +147,8 @@ fn help_shows_examples() {
 }
 
 /// A process that does not outlive the test.
-struct Running {
-    child: Child,
+pub(crate) struct Running {
+    pub(crate) child: Child,
     /// Lines of the log, as they come.
     log: mpsc::Receiver<String>,
     text: String,
@@ -156,7 +156,11 @@ struct Running {
 
 impl Running {
     fn start(file: &Path) -> Self {
-        Self::spawn(&mut proxy(&["run", "--verbose", "--config", file.to_str().unwrap()]))
+        Self::command(&["run", "--verbose", "--config", file.to_str().unwrap()])
+    }
+
+    pub(crate) fn command(arguments: &[&str]) -> Self {
+        Self::spawn(&mut proxy(arguments))
     }
 
     fn spawn(command: &mut Command) -> Self {
@@ -172,7 +176,7 @@ impl Running {
     }
 
     /// Waits for a line of the log with this message.
-    fn says(&mut self, message: &str) -> Value {
+    pub(crate) fn says(&mut self, message: &str) -> Value {
         loop {
             let line =
                 self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("'{message}' in {}", self.text));
@@ -184,13 +188,13 @@ impl Running {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
     /// Exit code, standard output and the whole log.
-    fn end(mut self) -> (Option<i32>, String, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String, String) {
         let mut stdout = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
         let code = self.child.wait().unwrap().code();
@@ -297,4 +301,100 @@ fn a_variable_that_is_no_text_is_a_problem() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("S3PROXY_ADMIN is not UTF-8"), "{stderr}");
+}
+
+#[test]
+fn explain_answers_with_its_exit_code() {
+    let setup = Setup::new("https://localhost:1");
+    let config = setup.write().display().to_string();
+    let reader = "spiffe://cluster.local/ns/reports/sa/reader";
+    let ask = |identity: &str, method: &str, url: &str, more: &[&str]| {
+        let fixed =
+            ["explain", "--config", &config, "--identity", identity, "--method", method, "--url", url];
+        run(&[&fixed, more].concat())
+    };
+    let (code, stdout, stderr) = ask(reader, "GET", "/reports/daily/x", &[]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(
+        stdout.contains("GetObject") && stdout.contains("ALLOWED by the grant 'daily-readers'"),
+        "{stdout}"
+    );
+
+    let (code, stdout, _) = ask(reader, "GET", "/reports/other/x?versionId=1", &[]);
+    assert_eq!(code, Some(1));
+    for part in ["s3:GetObjectVersion on reports/other/x", "403 AccessDenied", "prefixes: [\"other/x\"]"] {
+        assert!(stdout.contains(part), "{part} in {stdout}");
+    }
+    let (code, stdout, _) =
+        ask(reader, "PUT", "/reports/daily/x", &["--header", "x-amz-acl: private", "--json"]);
+    assert_eq!(code, Some(1));
+    let json: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&json["operation"], &json["decided_by"]), (&"PutObject".into(), &"guardrail:acl".into()));
+
+    let body = setup.folder.path().join("delete.xml");
+    std::fs::write(&body, "<Delete><Object><Key>secret/x</Key></Object></Delete>").unwrap();
+    let body = body.display().to_string();
+    let writer = "spiffe://cluster.local/ns/reports/sa/writer";
+    let (code, stdout, _) = ask(writer, "POST", "/reports?delete", &["--body", &body]);
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("s3:DeleteObject on reports/secret/x"), "{stdout}");
+
+    for (identity, method, url, more, word) in [
+        ("nobody", "GET", "/a", &[][..], "--identity"),
+        (reader, "G T", "/a", &[], "--method"),
+        (reader, "GET", "not a path", &[], "--url"),
+        (reader, "GET", "/a", &["--header", "nonsense"], "--header"),
+        (reader, "GET", "/a", &["--body", "/does/not/exist"], "/does/not/exist"),
+    ] {
+        let (code, stdout, stderr) = ask(identity, method, url, more);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{word}");
+        assert!(stderr.contains(word), "{word} in {stderr}");
+    }
+    assert_eq!(run(&["explain", "--config", &config]).0, Some(2), "nothing was asked");
+}
+
+#[tokio::test]
+async fn the_access_log_is_replayed_and_learned_from() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut writer = proxy.client("writer").await;
+    assert_eq!(writer.ask("PUT", "/reports/daily/x", &[], b"b").await.status, 200);
+    let copy = ["x-amz-copy-source: reports/daily/x", "x-amz-tagging-directive: REPLACE"];
+    assert_eq!(writer.ask("PUT", "/reports/daily/y", &copy, b"").await.status, 200);
+    let batch = b"<Delete><Object><Key>daily/x</Key></Object><Object><Key>daily/y</Key></Object></Delete>";
+    assert_eq!(writer.ask("POST", "/reports?delete", &[], batch).await.status, 200);
+    assert_eq!(writer.ask("GET", "/reports?prefix=daily/", &[], b"").await.status, 200);
+    let mut reader = proxy.client("reader").await;
+    assert_eq!(reader.ask("GET", "/reports/secret/x", &[], b"").await.status, 403);
+    let lines: Vec<String> = proxy.log.exactly(5).await.iter().map(ToString::to_string).collect();
+
+    let setup = Setup::new("https://localhost:1");
+    let config = setup.write().display().to_string();
+    let file = |name: &str, text: &str| {
+        let file = setup.folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    };
+    let log = file("access.jsonl", &lines.join("\n"));
+    let (code, stdout, stderr) = run(&["explain", "--config", &config, "--log", &log]);
+    assert_eq!((code, stderr.as_str()), (Some(1), ""));
+    assert!(
+        stdout.contains("5 requests: 4 allowed, 1 denied; 0 that were allowed would be denied"),
+        "{stdout}"
+    );
+
+    let (code, grants, _) = run(&["explain", "--learn", &log]);
+    assert_eq!(code, Some(0));
+    let text = std::fs::read_to_string(&config).unwrap();
+    let (head, _) = text.split_once("grants:").unwrap();
+    let learned = file("learned.yaml", &format!("{head}{grants}"));
+    let (_, stdout, stderr) = run(&["explain", "--config", &learned, "--log", &log, "--json"]);
+    let replay: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stderr}{grants}"));
+    assert_eq!((&replay["newly_denied"], &replay["newly_allowed"]), (&0.into(), &0.into()), "{grants}");
+    for absent in ["s3:*", "secret", "GetObjectTagging"] {
+        assert!(!grants.contains(absent), "{absent} in {grants}");
+    }
+    let (code, _, stderr) = run(&["explain", "--learn", &file("bad.jsonl", "\nnonsense\n")]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("bad.jsonl: line 2"), "{stderr}");
 }

@@ -6,9 +6,14 @@
 mod harness;
 
 mod answers;
+mod botocore;
+mod bridge;
+mod bridge_cli;
 mod cli;
 mod connections;
+mod credentials;
 mod damage;
+mod decisions;
 mod drain;
 mod expect;
 mod floors;
@@ -19,9 +24,11 @@ mod limits;
 mod overload;
 mod payload;
 mod probes;
+mod properties;
 mod records;
 mod refusals;
 mod reload;
 mod requests;
 mod revocation;
+mod sessions;
 mod withheld;

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-fn run(reframer: &mut Reframer, wire: &[u8], cuts: &[usize]) -> Result<Vec<u8>, ReframeError> {
+fn run(reframer: &mut Reframer, wire: &[u8], cuts: &[usize]) -> Result<Vec<u8>, FramingError> {
     let mut out = Vec::new();
     let mut at = 0;
     for cut in cuts.iter().copied().chain([wire.len()]) {
@@ -76,7 +76,7 @@ fn chunks_are_signed_as_in_the_golden_cases() {
             "golden",
         );
         let time: SystemTime = OffsetDateTime::parse(text("/timestamp"), &Rfc3339).unwrap().into();
-        let signer = ChunkSigner::golden(text("/region"), time, keys.into(), text("/seed_signature"));
+        let signer = ChunkSigner::golden(text("/region"), time, &keys.into(), text("/seed_signature"));
 
         let decoded = usize::try_from(case["decoded_length"].as_u64().unwrap()).unwrap();
         let body = vec![text("/fill").as_bytes()[0]; decoded];

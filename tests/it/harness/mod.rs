@@ -1,13 +1,17 @@
 //! What the tests share. Everything ends when it is dropped, and whatever waits does so with a deadline.
 
+mod agent;
 pub(crate) mod aws_chunked;
+mod bridge;
 pub(crate) mod frames;
 mod http2;
 mod pki;
 mod proxy;
+mod service;
 mod sigv4;
 #[path = "../../../examples/support/store.rs"]
 mod store;
+mod sts;
 pub(crate) mod table;
 mod upstream;
 mod wire;
@@ -16,12 +20,15 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use agent::{FakeAgent, credentials as pod_credentials};
+pub(crate) use bridge::{Bridge, write_client};
 pub(crate) use frames::Frames;
 pub(crate) use http2::{Http2, collect};
 pub(crate) use pki::{FOREIGN, Leaf, TRUSTED, dns, spiffe, uri};
 pub(crate) use proxy::{Proxy, SECRET, Setup, access, plain_get};
 pub(crate) use sigv4::verify;
 pub(crate) use store::Store;
+pub(crate) use sts::{Asked, FakeSts, HOUR, Says};
 pub(crate) use upstream::{Seen, Step, Upstream, answer};
 pub(crate) use wire::{Reply, Wire, chunked, connect, error_code, head, request, tls};
 

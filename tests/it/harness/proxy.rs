@@ -36,8 +36,13 @@ const GRANTS: &str = r#"
     actions: [s3:GetObject, s3:PutObject, s3:DeleteObject, "s3:List*", s3:AbortMultipartUpload]
   - name: lister
     identities: ["spiffe://cluster.local/ns/reports/sa/lister"]
-    buckets: [reports]
+    buckets: ["*"]
     actions: [s3:ListAllMyBuckets]
+  - name: lister-reads
+    identities: ["spiffe://cluster.local/ns/reports/sa/lister"]
+    buckets: [reports]
+    prefixes: ["daily/"]
+    actions: [s3:GetObject]
 "#;
 
 /// What a proxy is started with.
@@ -55,6 +60,8 @@ pub(crate) struct Setup {
     pub(crate) more_tls: String,
     /// The credentials file; `None` for a file that is not there.
     pub(crate) credentials: Option<String>,
+    /// Entries of the section `credentials` in place of that file.
+    pub(crate) source: Option<String>,
     /// Further sections.
     pub(crate) more: String,
 }
@@ -70,8 +77,15 @@ impl Setup {
             upstream_ca: TRUSTED.pem.clone(),
             more_tls: String::new(),
             credentials: Some(credentials(None)),
+            source: None,
             more: String::new(),
         }
+    }
+
+    /// With another source of credentials; `{folder}` is the folder of its files.
+    pub(crate) fn source(mut self, entries: &str) -> Self {
+        self.source = Some(entries.replace("{folder}", &self.folder.path().display().to_string()));
+        self
     }
 
     /// With temporary credentials.
@@ -109,6 +123,8 @@ impl Setup {
     fn yaml(&self) -> String {
         let folder = self.folder.path().display();
         let Self { endpoint, addressing, grants, limits, more_tls, more, .. } = self;
+        let file = format!("source: static_file, file: \"{folder}/credentials\"");
+        let source = self.source.as_ref().unwrap_or(&file);
         format!(
             r#"listen: 127.0.0.1:0
 admin: 127.0.0.1:0
@@ -120,7 +136,7 @@ upstream:
   addressing: {addressing}
   ca: "{folder}/upstream.crt"
   allow_plaintext: true
-credentials: {{ source: static_file, file: "{folder}/credentials" }}
+credentials: {{ {source} }}
 grants: {grants}
 limits: {{ {limits} }}
 {more}"#

@@ -1,0 +1,69 @@
+//! Clients of this machine: accepted, served in HTTP/1.1, and let finish when the process stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio_util::task::TaskTracker;
+
+use super::bridge::Bridge;
+use crate::net::{Accepting, HeadTimer, IdleTimeout, LocalListener, LocalStream, Refused, Stop};
+
+/// What the accept loop works with.
+pub struct Listener {
+    /// The bound socket and its limit.
+    pub accepting: Accepting<LocalListener>,
+    /// From the first byte of a request head to its last.
+    pub header_timeout: Duration,
+    /// Without a byte in either direction.
+    pub idle_timeout: Duration,
+}
+
+/// Accepts and serves until `stop`, then closes the listener. The tracker knows the connections that still live.
+pub async fn serve(listener: Listener, bridge: Arc<Bridge>, stop: Stop, tracker: TaskTracker) {
+    // The socket stays in this function and closes with it: connections that drain must not keep it open.
+    let Listener { accepting, header_timeout, idle_timeout } = listener;
+    loop {
+        let accepted = tokio::select! {
+            accepted = accepting.next() => accepted,
+            () = stop.drain.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, permit)) => {
+                let (bridge, stop) = (bridge.clone(), stop.clone());
+                tracker.spawn(async move {
+                    bridge.metrics().connections.inc();
+                    let stream = IdleTimeout::new(stream, idle_timeout);
+                    http(stream, header_timeout, bridge.clone(), stop).await;
+                    bridge.metrics().connections.dec();
+                    drop(permit);
+                });
+            }
+            Err(Refused) => bridge.metrics().over_limit.inc(),
+        }
+    }
+}
+
+/// Bytes of a request head: what the proxy behind takes.
+const MAX_HEAD: usize = 64 * 1024;
+/// What hyper reads ahead at most.
+const READ_BUFFER: usize = 512 * 1024;
+
+async fn http(stream: IdleTimeout<LocalStream>, header_timeout: Duration, bridge: Arc<Bridge>, stop: Stop) {
+    let service = service_fn(move |request| {
+        let bridge = bridge.clone();
+        async move { bridge.answer(request).await }
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(HeadTimer::of(&stream))
+        .header_read_timeout(header_timeout)
+        .max_buf_size(READ_BUFFER)
+        .max_header_size(MAX_HEAD);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = stop.drive(connection, std::future::pending()).await {
+        tracing::debug!(%error, "a client connection ended");
+    }
+}
