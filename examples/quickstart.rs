@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use s3_access_proxy::app;
 use s3_access_proxy::config::Config;
+use s3_access_proxy::process::FileWatch;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -57,11 +58,9 @@ async fn main() -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let (_reload, reloads) = mpsc::channel(1);
     let file = folder.join("config.yaml");
-    let reread = {
-        let file = file.clone();
-        Box::new(move || Config::load(&file, &[]))
-    };
-    let running = tokio::spawn(proxy.run(stop.clone(), reloads, reread, vec![file]));
+    let files = FileWatch::new(vec![file.clone()]);
+    let reread = Box::new(move || Config::load(&file, &[]));
+    let running = tokio::spawn(proxy.run(stop.clone(), reloads, reread, files));
     println!(
         "proxy           https://localhost:{}   (mTLS; metrics: http://{admin}/metrics)\n",
         address.port()

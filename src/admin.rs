@@ -9,16 +9,20 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
 
-use crate::net::{Accepting, IdleTimeout};
+use crate::net::{Accepting, HeadTimer, IdleTimeout, Lobby};
 use crate::process::Readiness;
 use crate::telemetry::Exposition;
 
 /// Scrapers come every few seconds and reuse their connection.
 const IDLE: Duration = Duration::from_mins(2);
+/// For a head, from its first byte.
 const HEADERS: Duration = Duration::from_secs(5);
+/// Beyond so many connections the oldest is closed: probes must get in, whoever else keeps connections open. Less than
+/// the listener takes.
+const AT_A_TIME: usize = 48;
 
 /// Serves until `stop`.
 pub async fn serve<M: Exposition + Clone + Send + Sync + 'static>(
@@ -27,24 +31,28 @@ pub async fn serve<M: Exposition + Clone + Send + Sync + 'static>(
     readiness: Readiness,
     stop: CancellationToken,
 ) {
+    let lobby = Lobby::new(AT_A_TIME);
     loop {
         let accepted = tokio::select! {
             accepted = accepting.next() => accepted,
             () = stop.cancelled() => return,
         };
         let Ok((stream, permit)) = accepted else { continue };
+        let seat = lobby.enter();
         let (metrics, readiness, stop) = (metrics.clone(), readiness.clone(), stop.clone());
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let response = answer(&request, &metrics, &readiness);
                 async move { Ok::<_, Infallible>(response) }
             });
+            let stream = IdleTimeout::new(stream, IDLE);
             let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
-            let connection = builder.serve_connection(TokioIo::new(IdleTimeout::new(stream, IDLE)), service);
+            builder.timer(HeadTimer::of(&stream)).header_read_timeout(HEADERS);
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
             tokio::select! {
                 // A scraper that goes away is nobody's concern.
                 _ = connection => {}
+                () = seat.taken() => {}
                 () = stop.cancelled() => {}
             }
             drop(permit);

@@ -5,7 +5,6 @@ pub mod bridge;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin;
-use crate::config::{Config, Problems};
+use crate::config::{Config, Limits, Problems};
 use crate::credentials::Keyring;
 use crate::net::{Accepting, PemError};
 use crate::process::{FileWatch, Pending, Readiness};
 use crate::proxy::{self, Listener, Proxy, Stop};
-use crate::telemetry::{AccessLog, AccessLogWriter, Metrics};
+use crate::telemetry::{AccessLog, AccessLogWriter, Metrics, Stuckness};
 use crate::tls::ServerTls;
-use crate::upstream::TrustError;
+use crate::upstream::{TrustError, most_connections};
 
 /// Why the data plane does not start.
 #[derive(Debug, thiserror::Error)]
@@ -61,11 +60,13 @@ pub struct Bound {
     admin: TcpListener,
     proxy: Arc<Proxy>,
     tls: watch::Sender<Arc<ServerTls>>,
+    mounted: FileWatch,
     metrics: Metrics,
     readiness: Readiness,
     /// Held until the loops run.
     starting: Pending,
     keyring: Keyring,
+    log: Stuckness,
     log_writer: AccessLogWriter,
 }
 
@@ -76,6 +77,15 @@ const BACKLOG: u32 = 1024;
 /// How often mounted files are looked at. The kubelet itself takes up to a minute to update them.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 
+/// For files, the runtime and the log.
+const OTHER_DESCRIPTORS: usize = 64;
+
+/// Open files that a process with these limits may come to need.
+pub fn descriptors(limits: &Limits) -> usize {
+    let sockets = proxy::sockets(limits).saturating_add(most_connections(limits));
+    sockets.saturating_add(ADMIN_CONNECTIONS + OTHER_DESCRIPTORS)
+}
+
 /// For connections to notice that they are cut off.
 const CUT_OFF: Duration = Duration::from_secs(1);
 /// For the last lines of the access log.
@@ -84,17 +94,35 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 /// Binds ports and reads certificates. The access log goes to `log`.
 pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bound, StartError> {
     let metrics = Metrics::new()?;
+    // Looked at before they are read: what changes in between is seen as a change.
+    let mounted = FileWatch::new(ServerTls::files(&config.tls));
     let server = ServerTls::load(&config.tls)?;
-    show_expiry(&metrics, server.not_after);
+    show_expiry(&metrics, &server);
     let keyring = Keyring::new(&config, metrics.clone());
-    let (log, log_writer) = AccessLog::start(log).map_err(StartError::Log)?;
+    let (log, log_writer) =
+        AccessLog::start(log, proxy::open_requests(&config.limits)).map_err(StartError::Log)?;
+    let stuckness = log.stuckness();
     let proxy = Arc::new(Proxy::new(&config, keyring.clone(), log, metrics.clone())?);
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
     let tls = watch::Sender::new(Arc::new(server));
     let readiness = Readiness::default();
     let starting = readiness.pending("starting");
-    Ok(Bound { config, listener, admin, proxy, tls, metrics, readiness, starting, keyring, log_writer })
+    let log = stuckness;
+    Ok(Bound {
+        config,
+        listener,
+        admin,
+        proxy,
+        tls,
+        mounted,
+        metrics,
+        readiness,
+        starting,
+        keyring,
+        log,
+        log_writer,
+    })
 }
 
 fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -107,9 +135,10 @@ fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartErr
     bind().map_err(|source| StartError::Bind { what, address, source })
 }
 
-fn show_expiry(metrics: &Metrics, not_after: SystemTime) {
-    let since_epoch = not_after.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    metrics.certificate_expiry.set(since_epoch.as_secs_f64());
+fn show_expiry(metrics: &Metrics, server: &ServerTls) {
+    let since_epoch = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    metrics.certificate_expiry.set(since_epoch(server.not_after).as_secs_f64());
+    metrics.crl_expiry.set(server.lists_until.map_or(0.0, |at| since_epoch(at).as_secs_f64()));
 }
 
 impl Bound {
@@ -124,30 +153,46 @@ impl Bound {
     }
 
     /// Serves until `stop` is cancelled, then drains. `reload` asks for the files to be read again, which also
-    /// happens by itself when one of `files`, or one that the configuration names, changes.
+    /// happens by itself when one of `files`, or one that the configuration names, changes. `files` were looked at before
+    /// the configuration was read from them.
     pub async fn run(
         self,
         stop: CancellationToken,
         reload: mpsc::Receiver<()>,
         reread: Reread,
-        files: Vec<PathBuf>,
+        files: FileWatch,
     ) {
-        let Self { config, listener, admin, proxy, tls, metrics, readiness, starting, keyring, log_writer } =
-            self;
+        let Self {
+            config,
+            listener,
+            admin,
+            proxy,
+            tls,
+            mounted,
+            metrics,
+            readiness,
+            starting,
+            keyring,
+            log,
+            log_writer,
+        } = self;
         let (admin_stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let admin = Accepting::new(admin, ADMIN_CONNECTIONS);
         let admin = tokio::spawn(admin::serve(admin, metrics.clone(), readiness.clone(), admin_stop.clone()));
         let refresher = tokio::spawn(keyring.keep_fresh(config.clone(), readiness.clone()));
+        let log = tokio::spawn(unready_while_stuck(log, readiness.clone()));
         let reloader = Reloader {
             config: config.clone(),
             proxy: proxy.clone(),
             tls: tls.clone(),
             metrics: metrics.clone(),
             reread,
+            files,
+            mounted,
         };
-        let reloader = tokio::spawn(reloader.run(reload, files));
+        let reloader = tokio::spawn(reloader.run(reload));
 
-        let accepting = Accepting::new(listener, config.limits.max_connections);
+        let accepting = Accepting::new(listener, proxy::sockets(&config.limits));
         let listener = Listener { accepting, tls: tls.subscribe(), limits: config.limits.clone(), metrics };
         let ending = Stop { drain: stop.clone(), now: CancellationToken::new() };
         let mut serving = tokio::spawn(proxy::serve(listener, proxy, ending.clone(), tracker.clone()));
@@ -170,12 +215,24 @@ impl Bound {
             // HTTP/2 streams are tasks of their own and may take a moment to notice; their records are written then.
             let _ = tokio::time::timeout(CUT_OFF, tracker.wait()).await;
         }
+        log.abort();
         refresher.abort();
         reloader.abort();
         admin_stop.cancel();
         let _ = (refresher.await, reloader.await, admin.await);
         tokio::task::spawn_blocking(move || log_writer.join_within(LAST_LINES)).await.unwrap_or_default();
         tracing::info!("stopped");
+    }
+}
+
+/// Requests that cannot be recorded are refused: other replicas should get them.
+async fn unready_while_stuck(mut log: Stuckness, readiness: Readiness) {
+    while log.becomes(true).await {
+        let _stuck = readiness.pending("access log");
+        tracing::error!("the access log is not taken; requests are refused until it is");
+        if !log.becomes(false).await {
+            return;
+        }
     }
 }
 
@@ -186,16 +243,14 @@ struct Reloader {
     tls: watch::Sender<Arc<ServerTls>>,
     metrics: Metrics,
     reread: Reread,
+    /// What the configuration is read from.
+    files: FileWatch,
+    /// What the configuration names.
+    mounted: FileWatch,
 }
 
 impl Reloader {
-    async fn run(mut self, mut reload: mpsc::Receiver<()>, files: Vec<PathBuf>) {
-        let watched = |config: &Config| {
-            let mut all = files.clone();
-            all.extend(ServerTls::files(&config.tls));
-            all
-        };
-        let mut watch = FileWatch::new(watched(&self.config));
+    async fn run(mut self, mut reload: mpsc::Receiver<()>) {
         let mut tick = tokio::time::interval(WATCH_EVERY);
         let (mut asking, mut failed) = (true, false);
         loop {
@@ -207,9 +262,10 @@ impl Reloader {
                 _ = tick.tick() => false,
             };
             // The fingerprint is taken before the files are read: what changes in between counts as changed next time.
-            if watch.changed() || asked || failed {
+            let changed = self.files.changed() | self.mounted.changed();
+            if changed || asked || failed {
                 failed = !self.reload(failed && !asked);
-                watch.follow(watched(&self.config));
+                self.mounted.follow(ServerTls::files(&self.config.tls));
             }
         }
     }
@@ -236,7 +292,7 @@ impl Reloader {
         if needs_restart(&self.config, &config) {
             tracing::warn!("changes beside 'grants' and 'tls' take effect with the next start");
         }
-        show_expiry(&self.metrics, server.not_after);
+        show_expiry(&self.metrics, &server);
         self.tls.send_replace(Arc::new(server));
         self.proxy.replace_policy(config.policy.clone());
         tracing::info!(grants = config.policy.grants().len(), "reloaded");

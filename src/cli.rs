@@ -4,8 +4,9 @@
 mod connect;
 mod explain;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app;
 use crate::config::{self, Config, Problems};
-use crate::process::{Signal, Signals};
+use crate::process::{FileWatch, Signal, Signals, raise_descriptors};
 use crate::telemetry::{LogFormat, start_log};
 
 /// Mutual-TLS access to Amazon S3 for Kubernetes workloads.
@@ -71,6 +72,9 @@ const REFUSED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 const WORLD_FAILED: u8 = 3;
 
+/// For what still runs in threads of its own when everything else has ended.
+const LAST_LOOK_UPS: Duration = Duration::from_secs(1);
+
 /// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
     // clap itself exits with 2 for bad usage and 0 for help.
@@ -85,17 +89,27 @@ pub fn main() -> ExitCode {
 }
 
 /// The variables that matter to a configuration; others may hold secrets and are not even looked at.
-fn environment() -> Vec<(String, String)> {
+fn environment() -> Result<Vec<(String, String)>, Problems> {
     let known = |name: &str| name.starts_with("S3PROXY_") || config::INHERITED.contains(&name);
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| known(name))
-        .collect()
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if known(&name) {
+            let text = |_| Problems::single(format!("the environment variable {name} is not UTF-8"));
+            variables.push((name.clone(), value.into_string().map_err(text)?));
+        }
+    }
+    Ok(variables)
+}
+
+/// The configuration of a file and of this process's environment.
+fn load(file: &Path) -> Result<Config, Problems> {
+    Config::load(file, &environment()?)
 }
 
 #[allow(clippy::print_stdout, clippy::print_stderr, reason = "this command's result is its output")]
-fn check(file: &std::path::Path) -> u8 {
-    match Config::load(file, &environment()) {
+fn check(file: &Path) -> u8 {
+    match load(file) {
         Ok(config) => {
             for warning in &config.warnings {
                 eprintln!("warning: {warning}");
@@ -118,7 +132,9 @@ fn report(problems: &Problems) {
 }
 
 fn run(file: PathBuf) -> u8 {
-    let config = match Config::load(&file, &environment()) {
+    // Looked at before it is read: what changes in between is seen as a change.
+    let files = FileWatch::new(vec![file.clone()]);
+    let config = match load(&file) {
         Ok(config) => config,
         Err(problems) => {
             report(&problems);
@@ -128,12 +144,18 @@ fn run(file: PathBuf) -> u8 {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    in_runtime(serve(file, config))
+    allow_descriptors(app::descriptors(&config.limits) as u64);
+    in_runtime(serve(file, config, files))
 }
 
 fn in_runtime(serving: impl Future<Output = u8>) -> u8 {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(serving),
+        Ok(runtime) => {
+            let code = runtime.block_on(serving);
+            // A name look-up is a thread that waits for somebody else.
+            runtime.shutdown_timeout(LAST_LOOK_UPS);
+            code
+        }
         Err(error) => {
             tracing::error!(%error, "the runtime cannot be started");
             WORLD_FAILED
@@ -141,7 +163,20 @@ fn in_runtime(serving: impl Future<Output = u8>) -> u8 {
     }
 }
 
-async fn serve(file: PathBuf, config: Config) -> u8 {
+/// Raises the limit on open files, and warns where even that is not enough.
+fn allow_descriptors(needed: u64) {
+    match raise_descriptors() {
+        Ok(allowed) if allowed >= needed => {}
+        Ok(allowed) => tracing::warn!(
+            allowed,
+            needed,
+            "the process may not open as many files as limits.max_connections may need; raise its limit (ulimit -n)"
+        ),
+        Err(error) => tracing::warn!(%error, "the limit on open files cannot be raised"),
+    }
+}
+
+async fn serve(file: PathBuf, config: Config, files: FileWatch) -> u8 {
     let signals = Signals::listen();
     let bound = match app::build(config, std::io::stdout()) {
         Ok(bound) => bound,
@@ -157,11 +192,8 @@ async fn serve(file: PathBuf, config: Config) -> u8 {
     tracing::info!(listen = %address, admin = %admin, version = env!("CARGO_PKG_VERSION"), "listening");
     let (stop, (reload, reloads)) = (CancellationToken::new(), mpsc::channel(1));
     let watcher = tokio::spawn(obey(signals, stop.clone(), reload));
-    let reread = {
-        let file = file.clone();
-        Box::new(move || Config::load(&file, &environment()))
-    };
-    let serving = bound.run(stop, reloads, reread, vec![file]);
+    let reread = Box::new(move || load(&file));
+    let serving = bound.run(stop, reloads, reread, files);
     tokio::select! {
         () = serving => DONE,
         // A second SIGTERM: now means now.

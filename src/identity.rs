@@ -151,6 +151,14 @@ impl ClientIdentity {
         Ok(Self { spiffe, dns, common_name, label })
     }
 
+    /// Every name, in the notation of configuration and logs, the strongest first.
+    pub fn names(&self) -> Vec<String> {
+        let spiffe = self.spiffe.iter().map(|id| id.as_str().to_owned());
+        let dns = self.dns.iter().map(|name| format!("dns:{}", name.as_str()));
+        let common_name = self.common_name.iter().map(|cn| format!("cn:{cn}"));
+        spiffe.chain(dns).chain(common_name).collect()
+    }
+
     /// The SPIFFE ID, if the certificate has one.
     pub fn spiffe(&self) -> Option<&SpiffeId> {
         self.spiffe.as_ref()

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 
-use super::{BAD_USAGE, DONE, REFUSED, environment, report};
+use super::{BAD_USAGE, DONE, REFUSED, load, report};
 use crate::config::Config;
 use crate::explain::{Question, explain, learn, replay};
 
@@ -79,7 +79,7 @@ fn answer(arguments: &Arguments) -> Result<(String, u8), Failure> {
         return Ok((grants, DONE));
     }
     let file = arguments.config.as_deref().unwrap_or(Path::new(""));
-    let config = Config::load(file, &environment()).map_err(|problems| {
+    let config = load(file).map_err(|problems| {
         report(&problems);
         Failure::Said
     })?;

@@ -2,14 +2,19 @@
 
 use std::fmt;
 
-use bytesize::ByteSize;
-
 use super::{Addressing, Config, MinTlsVersion, guardrails};
 use crate::policy::{Effect, Grant};
 
 /// Text as a YAML scalar; JSON's notation is valid YAML whatever the text.
 pub(super) fn quoted(text: impl fmt::Display) -> String {
     serde_json::Value::String(text.to_string()).to_string()
+}
+
+/// A size in the largest unit that leaves no remainder: a rounded one would be another configuration.
+fn exact(bytes: u64) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let fits = units.iter().find(|(bits, _)| bytes > 0 && bytes.trailing_zeros() >= *bits);
+    fits.map_or_else(|| format!("{bytes}B"), |(bits, unit)| format!("{}{unit}", bytes >> bits))
 }
 
 fn list<T: fmt::Display>(items: &[T]) -> String {
@@ -60,7 +65,7 @@ impl fmt::Display for Config {
         ] {
             writeln!(f, "  {name}: {}", quoted(humantime::format_duration(span)))?;
         }
-        write!(f, "  max_object_size: {}", quoted(ByteSize::b(limits.max_object_size)))
+        write!(f, "  max_object_size: {}", quoted(exact(limits.max_object_size)))
     }
 }
 

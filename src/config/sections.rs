@@ -45,8 +45,9 @@ fn config(
         credentials::check_grants(root, credentials, &policy);
     }
     let limits = limits(&root.section("limits"));
-    if listen == admin && listen.port() != 0 {
-        root.problem("admin", "must differ from 'listen'");
+    let everywhere = listen.ip().is_unspecified() || admin.ip().is_unspecified();
+    if listen.port() == admin.port() && listen.port() != 0 && (everywhere || listen.ip() == admin.ip()) {
+        root.problem("admin", "must differ from 'listen'; 0.0.0.0 and [::] are every address");
     }
     Some(Config {
         listen,
@@ -92,8 +93,12 @@ fn upstream(
     environment: &[(String, String)],
     warnings: &mut Vec<String>,
 ) -> Option<Upstream> {
-    let region = section.optional::<Region>("region").or_else(|| inherited_region(environment));
-    if region.is_none() {
+    let region = match section.optional::<Region>("region") {
+        // A value that is not valid has been told of.
+        None if !section.has("region") => inherited_region(section, environment),
+        given => given,
+    };
+    if region.is_none() && !section.has("region") && set_region(environment).is_none() {
         section.problem(
             "region",
             "missing: the buckets' region, such as eu-west-1 (AWS_REGION would serve too)",
@@ -136,9 +141,18 @@ fn upstream(
 }
 
 /// The EKS webhooks set `AWS_REGION` in every pod that has a role.
-fn inherited_region(environment: &[(String, String)]) -> Option<Region> {
-    let value = |name| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.parse());
-    value("AWS_REGION").or_else(|| value("AWS_DEFAULT_REGION"))?.ok()
+fn inherited_region(section: &Section<'_>, environment: &[(String, String)]) -> Option<Region> {
+    let (name, value) = set_region(environment)?;
+    // The other variable may name another region: a guess would sign for the wrong one.
+    let parsed = value.parse();
+    parsed.map_err(|why| section.problem("region", format!("{name} is '{value}': {why}"))).ok()
+}
+
+/// The first of AWS's variables that says something.
+fn set_region(environment: &[(String, String)]) -> Option<(&'static str, &str)> {
+    let value = |name| environment.iter().find(|(key, value)| key == name && !value.is_empty());
+    let named = |name| value(name).map(|(_, value)| (name, value.as_str()));
+    named("AWS_REGION").or_else(|| named("AWS_DEFAULT_REGION"))
 }
 
 /// DNS suffixes of the AWS partitions. Source: AWS SDK `partitions.json`.
@@ -236,12 +250,15 @@ impl FromStr for Domain {
 /// A time span above zero, such as `10s` or `1m 30s`.
 struct Span(Duration);
 
+/// Clocks must not overflow when it is added; nobody means more.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
 impl FromStr for Span {
     type Err = SpanError;
 
     fn from_str(text: &str) -> Result<Self, SpanError> {
         match humantime::parse_duration(text) {
-            Ok(span) if !span.is_zero() => Ok(Self(span)),
+            Ok(span) if !span.is_zero() && span <= LONGEST => Ok(Self(span)),
             _ => Err(SpanError),
         }
     }
@@ -251,6 +268,6 @@ struct SpanError;
 
 impl fmt::Display for SpanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a time span above zero is written like 10s, 500ms or 1m 30s")
+        f.write_str("a time span above zero and up to 365 days is written like 10s, 500ms or 1m 30s")
     }
 }

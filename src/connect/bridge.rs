@@ -110,6 +110,9 @@ impl Bridge {
     }
 }
 
+/// Connections to the proxy at a time: as many as it takes of all of its clients by default.
+const MOST: usize = 4096;
+
 fn pool(to: &Destination, timeouts: Timeouts, tls: &ClientTls) -> Upstream<RequestBody> {
     Upstream::over(Link {
         tls: tls.config.clone(),
@@ -117,6 +120,7 @@ fn pool(to: &Destination, timeouts: Timeouts, tls: &ClientTls) -> Upstream<Reque
         connect_timeout: timeouts.connect,
         idle_timeout: timeouts.idle,
         pool_idle: POOL_IDLE,
+        most: MOST,
     })
 }
 

@@ -69,3 +69,17 @@ async fn pause_after(error: &io::Error) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_does_not_wait_for_nagle() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepting = Accepting::new(listener, 1);
+        let (_client, accepted) = tokio::join!(TcpStream::connect(address), accepting.next());
+        assert!(accepted.unwrap().0.nodelay().unwrap());
+    }
+}

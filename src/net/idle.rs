@@ -6,16 +6,29 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::target::TargetWatch;
+
 /// How long a client is heard out after we have said our last word. A socket that is closed with unread bytes sends
 /// a reset, and the client would lose the refusal that it was just sent (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(1);
+/// Bytes that are heard out meanwhile, against work for somebody who only talks. What comes beyond stays with the sender.
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// What has become of the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    /// Nothing yet.
+    Open,
+    /// We have said our last word and hear the other side out; so many bytes so far.
+    Lingering(usize),
+}
 
 /// Wraps a stream with an inactivity timeout.
 #[derive(Debug)]
@@ -24,8 +37,12 @@ pub struct IdleTimeout<S> {
     timeout: Duration,
     last: Instant,
     alarm: Pin<Box<Sleep>>,
-    lingering: bool,
+    /// Whether the other side is heard out at the end.
+    patient: bool,
+    closing: Closing,
     reads: Arc<AtomicU64>,
+    expired: Arc<AtomicBool>,
+    target: TargetWatch,
 }
 
 impl<S> IdleTimeout<S> {
@@ -36,14 +53,33 @@ impl<S> IdleTimeout<S> {
             timeout,
             last: Instant::now(),
             alarm: Box::pin(sleep(timeout)),
-            lingering: false,
+            patient: true,
+            closing: Closing::Open,
             reads: Arc::default(),
+            expired: Arc::default(),
+            target: TargetWatch::default(),
         }
+    }
+
+    /// The same without hearing the other side out at the end: what S3 still has to say when nobody listens any more
+    /// may be an object of terabytes.
+    pub fn abrupt(stream: S, timeout: Duration) -> Self {
+        Self { patient: false, ..Self::new(stream, timeout) }
     }
 
     /// Counts reads that brought bytes.
     pub(super) fn reads(&self) -> Arc<AtomicU64> {
         self.reads.clone()
+    }
+
+    /// Becomes true when the stream has ended because nothing moved.
+    pub fn expired(&self) -> Arc<AtomicBool> {
+        self.expired.clone()
+    }
+
+    /// What is seen of request lines, where a [`HeadTimer`](super::HeadTimer) says when one is awaited.
+    pub fn target(&self) -> TargetWatch {
+        self.target.clone()
     }
 
     /// Notes traffic, or fails when there has been none for too long.
@@ -56,6 +92,7 @@ impl<S> IdleTimeout<S> {
         while self.alarm.as_mut().poll(cx).is_ready() {
             let due = self.last + self.timeout;
             if due <= Instant::now() {
+                self.expired.store(true, Ordering::Relaxed);
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             self.alarm.as_mut().reset(due);
@@ -74,6 +111,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeout<S> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
             self.reads.fetch_add(1, Ordering::Relaxed);
+            self.target.see(&buf.filled()[before..]);
         }
         self.judge(polled, cx)
     }
@@ -105,23 +143,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.lingering {
+        if self.closing == Closing::Open {
             let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
             ready!(self.judge(polled, cx))?;
-            self.lingering = true;
+            if !self.patient {
+                return Poll::Ready(Ok(()));
+            }
+            self.closing = Closing::Lingering(0);
             self.alarm.as_mut().reset(Instant::now() + LINGER);
         }
+        self.hear_out(cx).map(Ok)
+    }
+}
+
+impl<S: AsyncRead + Unpin> IdleTimeout<S> {
+    /// Until the other side has ended too, or the time is over.
+    fn hear_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 8 * 1024];
-        loop {
+        while let Closing::Lingering(heard) = self.closing {
             if self.alarm.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Ok(()));
+                break;
+            }
+            // Not closed even then: a reset could still overtake our last word.
+            if heard >= LINGER_BYTES {
+                return Poll::Pending;
             }
             let mut buffer = ReadBuf::new(&mut scratch);
             match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => {}
-                Ok(()) | Err(_) => return Poll::Ready(Ok(())),
+                Ok(()) if !buffer.filled().is_empty() => {
+                    self.closing = Closing::Lingering(heard + buffer.filled().len());
+                }
+                Ok(()) | Err(_) => break,
             }
         }
+        Poll::Ready(())
     }
 }
 
@@ -146,5 +201,32 @@ mod tests {
         assert!(!task.is_finished());
         tokio::time::advance(Duration::from_secs(11)).await;
         assert_eq!(task.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_the_other_side_is_heard_out_but_not_for_ever() {
+        let (near, mut far) = tokio::io::duplex(64 * 1024);
+        let mut near = IdleTimeout::new(near, Duration::from_mins(1));
+        let said = tokio::spawn(async move {
+            let mut said = 0;
+            while far.write_all(&[0; 1024]).await.is_ok() {
+                said += 1024;
+            }
+            said
+        });
+        let began = Instant::now();
+        near.shutdown().await.unwrap();
+        assert!(began.elapsed() >= LINGER, "a reset would overtake our last word");
+        drop(near);
+        assert!(said.await.unwrap() <= LINGER_BYTES + 80 * 1024);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_listened_to_is_not_heard_out() {
+        let (near, mut far) = tokio::io::duplex(64 * 1024);
+        far.write_all(&[0; 1024]).await.unwrap();
+        let began = Instant::now();
+        IdleTimeout::abrupt(near, Duration::from_mins(1)).shutdown().await.unwrap();
+        assert!(began.elapsed() < LINGER);
     }
 }

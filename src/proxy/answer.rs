@@ -1,4 +1,5 @@
-//! S3's answer, looked at for two things: whether it speaks of the proxy's own credentials, and which buckets it lists.
+//! S3's answer, looked at for two things: whether it speaks of the proxy's own credentials, and whether it tells more
+//! than the client may know.
 //!
 //! Errors about credentials quote what they object to. `SignatureDoesNotMatch` shows the string and the canonical request, in which
 //! the session token stands; `ExpiredToken` may repeat the token. The client could do nothing with them, would take
@@ -8,12 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
-use crate::policy::Entitlements;
-use crate::s3::{ErrorCode, Refusal, retain_buckets};
+use crate::policy::{Entitlements, Judgement};
+use crate::s3::{Access, Action, Asked, ErrorCode, Operation, Refusal, Target, retain_buckets};
 
 /// An answer that may be passed on.
 #[derive(Debug)]
@@ -49,8 +50,51 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a list of buckets: an account has 10,000 at most, of some 300 bytes each.
 const MAX_LISTING: usize = 8 * 1024 * 1024;
 
-/// Leaves of a list of buckets what the client may know of.
-pub(super) async fn narrow(answer: Answer, entitlements: &Entitlements) -> Result<Answer, Refusal> {
+/// Takes out of an answer what S3 tells only those who may know it. S3 answers the proxy's role; the client may less.
+pub(super) async fn withhold(
+    mut answer: Answer,
+    asked: &Asked,
+    entitlements: &Entitlements,
+) -> Result<Answer, Refusal> {
+    match asked.operation() {
+        Operation::ListBuckets => return narrow(answer, asked, entitlements).await,
+        Operation::GetObject | Operation::HeadObject => {
+            conceal(&mut answer.head.headers, asked, entitlements);
+        }
+        _ => {}
+    }
+    Ok(answer)
+}
+
+/// Headers of an object that need an action besides the read.
+///
+/// Source: Amazon S3 API reference, "GetObject" and "HeadObject", response headers.
+const OF_AN_ACTION: [(&str, Action, Action); 7] = [
+    ("x-amz-object-lock-event-hold", Action::GetObjectRetention, Action::GetObjectRetention),
+    ("x-amz-object-lock-event-hold-duration-days", Action::GetObjectRetention, Action::GetObjectRetention),
+    ("x-amz-object-lock-event-hold-duration-years", Action::GetObjectRetention, Action::GetObjectRetention),
+    ("x-amz-object-lock-legal-hold", Action::GetObjectLegalHold, Action::GetObjectLegalHold),
+    ("x-amz-object-lock-mode", Action::GetObjectRetention, Action::GetObjectRetention),
+    ("x-amz-object-lock-retain-until-date", Action::GetObjectRetention, Action::GetObjectRetention),
+    ("x-amz-tagging-count", Action::GetObjectTagging, Action::GetObjectVersionTagging),
+];
+
+fn conceal(headers: &mut HeaderMap, asked: &Asked, entitlements: &Entitlements) {
+    let Target::Object(bucket, key) = asked.target() else { return };
+    let version = asked.query().value("versionId");
+    for (name, current, versioned) in OF_AN_ACTION {
+        if headers.contains_key(name) {
+            let action = if version.is_some() { versioned } else { current };
+            let access = Access::on_object(action, bucket, key, version);
+            if !matches!(entitlements.judge(&access), Judgement::Allowed(_)) {
+                headers.remove(name);
+            }
+        }
+    }
+}
+
+/// Leaves of a list of buckets what the client may know of, and asked for.
+async fn narrow(answer: Answer, asked: &Asked, entitlements: &Entitlements) -> Result<Answer, Refusal> {
     let Answer { mut head, body } = answer;
     let AnswerBody::Stream(body) = body else { return Ok(Answer { head, body }) };
     if head.status != StatusCode::OK {
@@ -60,7 +104,10 @@ pub(super) async fn narrow(answer: Answer, entitlements: &Entitlements) -> Resul
         || Refusal::new(ErrorCode::InternalError, "S3's list of buckets could not be read. Please retry.");
     let whole = tokio::time::timeout(READ_TIMEOUT, Limited::new(body, MAX_LISTING).collect()).await;
     let Ok(Ok(whole)) = whole else { return Err(unusable()) };
-    let shown = |name: &str| name.parse().is_ok_and(|bucket| entitlements.shows(&bucket));
+    let shown = |name: &str| {
+        name.starts_with(asked.bucket_prefix())
+            && name.parse().is_ok_and(|bucket| entitlements.shows(&bucket))
+    };
     let narrowed = std::str::from_utf8(&whole.to_bytes())
         .ok()
         .and_then(|xml| retain_buckets(xml, shown).ok())

@@ -1,5 +1,5 @@
-//! Bodies on their way: the client's to S3, re-framed where need be, and S3's to the client. Nothing is gathered but
-//! the XML of requests that say more in their body than in their head.
+//! The client's body on its way to S3, re-framed where need be. Nothing is gathered but the XML of requests that say
+//! more in their body than in their head.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::record::Record;
+use super::share::Share;
 use crate::s3::{Document, ErrorCode, Refusal};
 use crate::sigv4::{ChunkSigner, FramingError, Payload, Recode, Reframer};
 
@@ -73,6 +73,7 @@ impl UpstreamBody {
         let Some(length) = payload.content_length.filter(|&length| length > 0) else { return Self::Empty };
         let reframer = match payload.recode {
             Recode::Keep => None,
+            Recode::Check { decoded, trailers } => Some(Reframer::checked(decoded, trailers)),
             Recode::Reframe { decoded, trailers } => Some(Reframer::unsigned(decoded, trailers)),
             Recode::Resign { decoded, trailers } => Some(Reframer::signed(decoded, trailers, signer)),
         };
@@ -187,13 +188,16 @@ pub(super) struct Gathering(Arc<Semaphore>);
 #[derive(Debug)]
 pub(super) struct Gathered {
     pub(super) bytes: Bytes,
-    _place: OwnedSemaphorePermit,
+    /// The client's own, and one of all.
+    _places: [OwnedSemaphorePermit; 2],
 }
 
 /// Bodies at a time: 128 MiB at the very most.
-const GATHERED_AT_A_TIME: usize = 16;
+pub(super) const GATHERED_AT_A_TIME: usize = 16;
 /// For one such body to arrive. They come in one piece, and while they do they hold a place.
-const GATHER_TIMEOUT: Duration = Duration::from_secs(30);
+const GATHER_TIMEOUT: Duration = Duration::from_secs(15);
+/// For a place, of which each is given back within milliseconds by whoever sends what it announced.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Default for Gathering {
     fn default() -> Self {
@@ -207,6 +211,7 @@ impl Gathering {
         &self,
         incoming: Incoming,
         document: Document,
+        share: &Share,
         received: &AtomicU64,
     ) -> Result<Gathered, Refusal> {
         let most = document.max_bytes();
@@ -218,9 +223,10 @@ impl Gathering {
         if incoming.size_hint().lower() > most as u64 {
             return Err(too_large());
         }
-        let busy =
-            |_| Refusal::new(ErrorCode::ServiceUnavailable, "The proxy is shutting down. Please retry.");
-        let place = self.0.clone().acquire_owned().await.map_err(busy)?;
+        let slow_down = "You send too many XML documents at once. Please reduce your rate.";
+        let own = place(&share.gathered, ErrorCode::SlowDown, slow_down).await?;
+        let busy = "The proxy reads too many XML documents at the moment. Please retry.";
+        let one_of_all = place(&self.0, ErrorCode::ServiceUnavailable, busy).await?;
         let body = Limited::new(incoming, most).collect();
         let late = |_| Refusal::new(ErrorCode::RequestTimeout, "The body did not arrive in time.");
         let body = tokio::time::timeout(GATHER_TIMEOUT, body).await.map_err(late)?.map_err(|error| {
@@ -232,82 +238,16 @@ impl Gathering {
         })?;
         let bytes = body.to_bytes();
         received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Ok(Gathered { bytes, _place: place })
+        Ok(Gathered { bytes, _places: [own, one_of_all] })
     }
 }
 
-/// An answer on its way to the client. Holds the record, so that the request is over when the last byte has left or
-/// somebody has gone.
-#[derive(Debug)]
-pub(super) struct ClientBody {
-    source: Source,
-    record: Record,
-    finished: bool,
-}
-
-impl Drop for ClientBody {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.record.broken("ClientClosedRequest");
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Source {
-    Whole(Bytes),
-    Upstream(Incoming),
-}
-
-impl ClientBody {
-    /// Words that are all there.
-    pub(super) fn whole(text: Bytes, record: Record) -> Self {
-        let finished = text.is_empty();
-        Self { source: Source::Whole(text), record, finished }
-    }
-
-    /// S3's answer, byte for byte.
-    pub(super) fn upstream(incoming: Incoming, record: Record) -> Self {
-        let finished = incoming.is_end_stream();
-        Self { source: Source::Upstream(incoming), record, finished }
-    }
-}
-
-impl Body for ClientBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = self.get_mut();
-        let frame = match &mut this.source {
-            Source::Whole(text) if text.is_empty() => None,
-            Source::Whole(text) => Some(Ok(Frame::data(std::mem::take(text)))),
-            Source::Upstream(incoming) => ready!(Pin::new(incoming).poll_frame(cx)),
-        };
-        match &frame {
-            Some(Ok(frame)) => this.record.bytes_out(frame.data_ref().map_or(0, Bytes::len)),
-            // The client learns the truth: its connection is cut off, so that a part never looks like the whole.
-            Some(Err(_)) => this.record.broken("UpstreamBroken"),
-            None => {}
-        }
-        this.finished = frame.is_none() || this.is_end_stream();
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Whole(text) => text.is_empty(),
-            Source::Upstream(incoming) => incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Whole(text) => SizeHint::with_exact(text.len() as u64),
-            Source::Upstream(incoming) => incoming.size_hint(),
-        }
-    }
+/// Waits for a place, but not for long.
+async fn place(
+    places: &Arc<Semaphore>,
+    code: ErrorCode,
+    message: &'static str,
+) -> Result<OwnedSemaphorePermit, Refusal> {
+    let place = tokio::time::timeout(PLACE_TIMEOUT, places.clone().acquire_owned()).await;
+    place.ok().and_then(Result::ok).ok_or_else(|| Refusal::new(code, message))
 }

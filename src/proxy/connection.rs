@@ -1,59 +1,24 @@
 //! Client connections: accepted, identified, served in HTTP/1.1 or HTTP/2, and let finish when the process stops.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use arc_swap::ArcSwap;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::pki_types::CertificateDer;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus::IntGauge;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::client::Client;
+use super::ending::{Ending, Trust};
 use super::journey::Proxy;
+use super::pace::PacedStreams;
 use crate::config::Limits;
-use crate::identity::ClientIdentity;
-use crate::net::{Accepting, HeadTimer, IdleTimeout, Refused, Stop};
-use crate::policy::{Entitlements, Policy};
+use crate::net::{Accepting, HeadTimer, Http2Heads, IdleTimeout, Lobby, Refused, Stop, bound_unsent};
 use crate::telemetry::Metrics;
-use crate::tls::{self, Established, ServerTls};
-
-/// The client of one connection, with what the policy gives it.
-pub(super) struct Client {
-    identity: ClientIdentity,
-    label: Arc<str>,
-    entitled: ArcSwap<(Arc<Policy>, Arc<Entitlements>)>,
-}
-
-impl Client {
-    fn new(identity: ClientIdentity, policy: Arc<Policy>) -> Self {
-        let entitlements = Arc::new(policy.entitle(&identity));
-        let label = identity.to_string().into();
-        Self { identity, label, entitled: ArcSwap::from_pointee((policy, entitlements)) }
-    }
-
-    pub(super) fn identity(&self) -> &ClientIdentity {
-        &self.identity
-    }
-
-    /// As logs name it.
-    pub(super) fn label(&self) -> &Arc<str> {
-        &self.label
-    }
-
-    /// Worked out once for a policy, and anew when another is in force.
-    pub(super) fn entitlements(&self, policy: &Arc<Policy>) -> Arc<Entitlements> {
-        let entitled = self.entitled.load();
-        if Arc::ptr_eq(&entitled.0, policy) {
-            return entitled.1.clone();
-        }
-        let entitlements = Arc::new(policy.entitle(&self.identity));
-        self.entitled.store(Arc::new((policy.clone(), entitlements.clone())));
-        entitlements
-    }
-}
+use crate::tls::{self, Established, HandshakeError, ServerTls};
 
 /// What the accept loop works with.
 pub struct Listener {
@@ -71,17 +36,20 @@ pub struct Listener {
 pub async fn serve(listener: Listener, proxy: Arc<Proxy>, stop: Stop, tracker: TaskTracker) {
     // The socket stays in this function and closes with it: connections that drain must not keep it open.
     let Listener { accepting, tls, limits, metrics } = listener;
-    let terms = Arc::new(Terms { tls, limits, metrics });
+    let places = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+    let terms = Arc::new(Terms { tls, limits, metrics, places, lobby: Lobby::new(HANDSHAKES) });
     loop {
         let accepted = tokio::select! {
             accepted = accepting.next() => accepted,
             () = stop.drain.cancelled() => return,
         };
         match accepted {
+            // Known before the work of a handshake.
+            Ok(_) if terms.places.available_permits() == 0 => terms.over_limit(),
             Ok((stream, permit)) => {
                 tracker.spawn(connection(terms.clone(), stream, permit, proxy.clone(), stop.clone()));
             }
-            Err(Refused) => terms.metrics.handshakes.with_label_values(&["over_limit"]).inc(),
+            Err(Refused) => terms.over_limit(),
         }
     }
 }
@@ -91,6 +59,24 @@ struct Terms {
     tls: watch::Receiver<Arc<ServerTls>>,
     limits: Limits,
     metrics: Metrics,
+    /// Of clients that are known.
+    places: Arc<Semaphore>,
+    /// Where the others are.
+    lobby: Lobby,
+}
+
+impl Terms {
+    fn over_limit(&self) {
+        self.metrics.handshakes.with_label_values(&["over_limit"]).inc();
+    }
+}
+
+/// Handshakes at a time. They take milliseconds; who needs longer than so many others makes room for them.
+const HANDSHAKES: usize = 512;
+
+/// Sockets at a time, for the listener: clients that are known, and those in the middle of their handshake.
+pub fn sockets(limits: &Limits) -> usize {
+    limits.max_connections.saturating_add(HANDSHAKES)
 }
 
 async fn connection(
@@ -101,19 +87,25 @@ async fn connection(
     stop: Stop,
 ) {
     let peer = stream.peer_addr().ok();
+    if let Err(error) = bound_unsent(&stream) {
+        tracing::debug!(%error, "the send buffer could not be bounded; the connection is probably gone");
+    }
     let mut tls = terms.tls.clone();
     let current = tls.borrow_and_update().clone();
     let handshake = tls::accept(stream, current.config.clone(), terms.limits.handshake_timeout);
+    let seat = terms.lobby.enter();
     let established = tokio::select! {
         result = handshake => result,
+        () = seat.taken() => Err(HandshakeError::CrowdedOut),
         () = stop.drain.cancelled() => return,
     };
+    drop(seat);
     match established {
         Ok(established) => {
+            let Ok(_place) = terms.places.clone().try_acquire_owned() else { return terms.over_limit() };
             terms.metrics.handshakes.with_label_values(&["ok"]).inc();
-            terms.metrics.connections.inc();
-            http(&terms.limits, established, proxy, stop, tls).await;
-            terms.metrics.connections.dec();
+            let _counted = Counted::new(&terms.metrics.connections);
+            http(&terms, established, proxy, stop, tls).await;
         }
         Err(error) => {
             terms.metrics.handshakes.with_label_values(&[&error.to_string()]).inc();
@@ -123,37 +115,63 @@ async fn connection(
     drop(permit);
 }
 
+/// Counts an open connection, however it ends.
+struct Counted(IntGauge);
+
+impl Counted {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// Bytes of a request head: S3 allows 8 KiB of headers of which 2 KiB are metadata; presigned queries come on top.
 const MAX_HEAD: u32 = 64 * 1024;
+/// Header lines of an HTTP/1.1 head; over HTTP/2 the bytes alone count. S3 takes some hundred short metadata entries.
+const MAX_HEADERS: usize = 256;
 /// What hyper reads ahead at most on an HTTP/1.1 connection.
 const READ_BUFFER: usize = 512 * 1024;
 /// Requests at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
-/// A receive window per stream that fills a fast link, and a bound on what a connection can make us hold.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// A receive window per stream that fills a link within a region (a gigabit at two milliseconds), and a bound on what a
+/// connection can make us hold: with every connection in use, four gigabytes at the very worst.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// What hyper buffers for each HTTP/2 stream of a client that does not read.
 const SEND_BUFFER: usize = 64 * 1024;
 
 async fn http(
-    limits: &Limits,
+    terms: &Terms,
     established: Established,
     proxy: Arc<Proxy>,
     stop: Stop,
     tls: watch::Receiver<Arc<ServerTls>>,
 ) {
-    let trust = Trust { chain: established.chain, not_after: established.client.not_after, tls };
-    let client = Arc::new(Client::new(established.client.identity, proxy.policy()));
+    let Terms { limits, metrics, .. } = terms;
+    // Longer than S3's side by what it takes to reach S3: while S3 is silent both sides are, and it must be S3's that
+    // ends first, so that the client still gets an answer.
+    let patience = limits.idle_timeout + limits.connect_timeout;
+    let stream = IdleTimeout::new(established.stream, patience);
+    let client = Client::new(established.client.identity, &proxy, stream.expired(), stream.target());
+    let (label, client) = (client.label().clone(), Arc::new(client));
+    let trust = Trust::new(established.chain, established.client.not_after, tls);
+    let ending = Ending { stop, trust, client: client.clone(), grace: limits.drain_timeout };
+    let ended = CancellationToken::new();
+    let streams = PacedStreams::new(patience, ended.clone());
+    let _ended = ended.drop_guard();
     let service = service_fn(move |request| {
         let (proxy, client) = (proxy.clone(), client.clone());
         async move { proxy.answer(&client, request).await }
     });
-    // Longer than S3's side by what it takes to reach S3: while S3 is silent both sides are, and it must be S3's that
-    // ends first, so that the client still gets an answer.
-    let stream = IdleTimeout::new(established.stream, limits.idle_timeout + limits.connect_timeout);
     let result = if established.http2 {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let mut builder = http2::Builder::new(streams);
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
@@ -161,44 +179,40 @@ async fn http(
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(MAX_HEAD);
-        stop.drive(builder.serve_connection(TokioIo::new(stream), service), trust.lost()).await
+        let stream = Http2Heads::new(stream, limits.header_timeout);
+        ending.drive(builder.serve_connection(TokioIo::new(stream), service)).await
     } else {
         let mut builder = http1::Builder::new();
         builder
             .timer(HeadTimer::of(&stream))
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(READ_BUFFER)
+            .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEAD as usize);
-        stop.drive(builder.serve_connection(TokioIo::new(stream), service), trust.lost()).await
+        ending.drive(builder.serve_connection(TokioIo::new(stream), service)).await
     };
     if let Err(error) = result {
-        tracing::debug!(%error, "a client connection ended");
+        note(&error, &label, metrics);
     }
 }
 
-/// Why a connected client is who it says.
-struct Trust {
-    chain: Vec<CertificateDer<'static>>,
-    not_after: SystemTime,
-    tls: watch::Receiver<Arc<ServerTls>>,
+/// What hyper refuses itself never becomes a request of ours, and would otherwise leave no trace.
+fn note(error: &hyper::Error, client: &str, metrics: &Metrics) {
+    let cause = if error.is_parse_too_large() {
+        "head_too_large"
+    } else if error.is_parse() {
+        "malformed"
+    } else if error.is_timeout() {
+        "head_timeout"
+    } else {
+        tracing::debug!(client, error = causes(error), "a client connection ended");
+        return;
+    };
+    metrics.bad_requests.with_label_values(&[cause]).inc();
+    tracing::info!(client, cause, error = causes(error), "a request that is none; the connection ends");
 }
 
-impl Trust {
-    /// Until the certificate is out of date, or roots or revocation lists have come into force that refuse it.
-    async fn lost(mut self) -> &'static str {
-        let left = self.not_after.duration_since(SystemTime::now()).unwrap_or_default();
-        let expired = tokio::time::sleep(left);
-        let refused = async {
-            while self.tls.changed().await.is_ok() {
-                if !self.tls.borrow_and_update().still_trusts(&self.chain) {
-                    return;
-                }
-            }
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            () = expired => "the client's certificate has expired",
-            () = refused => "the client's certificate is no longer accepted",
-        }
-    }
+fn causes(error: &hyper::Error) -> String {
+    let chain = std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

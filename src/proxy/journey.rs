@@ -5,22 +5,25 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use http::{Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
 use super::answer::{self, Answer};
-use super::body::{BodyFault, ClientBody, Gathered, Gathering, UpstreamBody};
-use super::connection::Client;
+use super::body::{BodyFault, Gathered, Gathering, UpstreamBody};
+use super::client::Client;
+use super::client_body::ClientBody;
 use super::record::{Record, Sinks};
 use super::respond::{self, Context};
-use super::{inbound, rewrite};
-use crate::config::Config;
+use super::rewrite;
+use super::share::Shares;
+use crate::config::{Config, Limits};
 use crate::credentials::{Keyring, Unsignable};
-use crate::policy::{Breach, Denial, Entitlements, Policy};
-use crate::s3::{Asked, Classified, Domains, ErrorCode, Operation, Refusal, classify};
-use crate::sigv4::{Payload, Recode, Signer, SigningCredentials};
-use crate::telemetry::{AccessLog, Metrics};
+use crate::net::strip_request;
+use crate::policy::{Entitlements, Policy, Stop};
+use crate::s3::{Asked, Classified, Domains, ErrorCode, Refusal, classify};
+use crate::sigv4::{Payload, Signer, SigningCredentials};
+use crate::telemetry::{AccessLog, Metrics, Unrecordable};
 use crate::upstream::{Endpoint, TrustError, Upstream, UpstreamError};
 
 /// Everything that requests share.
@@ -33,8 +36,22 @@ pub struct Proxy {
     upstream: Upstream<UpstreamBody>,
     gathering: Gathering,
     max_object_size: u64,
+    pub(super) shares: Shares,
     sinks: Sinks,
 }
+
+/// Requests that may be open at once: one on each connection, and over HTTP/2 more.
+pub fn open_requests(limits: &Limits) -> usize {
+    limits.max_connections.max(LEAST_SHARE).saturating_mul(SHARES).min(MAX_OPEN)
+}
+
+/// No client has more than one of so many parts of the requests that may be open. With one request on each
+/// connection, it does not get there.
+const SHARES: usize = 4;
+/// Two connections full of streams.
+const LEAST_SHARE: usize = 256;
+/// Against memory: a request that waits takes some 20 KiB with its buffers.
+const MAX_OPEN: usize = 256 * 1024;
 
 impl Proxy {
     /// Of the configuration.
@@ -53,6 +70,7 @@ impl Proxy {
             upstream: Upstream::new(&config.upstream, &config.limits)?,
             gathering: Gathering::default(),
             max_object_size: config.limits.max_object_size,
+            shares: Shares::new(open_requests(&config.limits) / SHARES),
             sinks: Sinks { log, metrics },
         })
     }
@@ -72,12 +90,22 @@ impl Proxy {
         client: &Client,
         request: Request<Incoming>,
     ) -> Result<Response<ClientBody>, Infallible> {
-        let mut record = Record::begin(&self.sinks, client.label()).await;
         let context = Context::of(&request);
+        let mut record = match Record::begin(&self.sinks, client).await {
+            Ok(record) => record,
+            Err(why) => return Ok(self.turn_away(why, &context)),
+        };
         Ok(match self.journey(client, request, &mut record).await {
             Ok(answer) => respond::forward(answer, record),
             Err(refusal) => respond::refuse(&refusal, &context, record),
         })
+    }
+
+    /// What cannot be recorded is not done.
+    fn turn_away(&self, why: Unrecordable, context: &Context) -> Response<ClientBody> {
+        self.sinks.metrics.unrecorded.with_label_values(&[&why.to_string()]).inc();
+        let message = "The proxy takes no requests at the moment. Please retry.";
+        respond::refuse_unrecorded(&Refusal::new(ErrorCode::ServiceUnavailable, message), context)
     }
 
     async fn journey(
@@ -86,18 +114,21 @@ impl Proxy {
         request: Request<Incoming>,
         record: &mut Record,
     ) -> Result<Answer, Refusal> {
+        client.named_no_fragment()?;
+        client.is_welcome()?;
+        record.take_share(client)?;
         let (mut head, incoming) = request.into_parts();
-        inbound::prepare(&mut head)?;
+        strip_request(&mut head.headers)?;
         let classified = classify(&mut head, &self.domains)?; // what is asked
         record.classified(&classified);
         let payload = Payload::plan(&head, incoming.size_hint().exact())?;
         let policy = self.policy();
         let entitlements = client.entitlements(&policy);
-        let (asked, received) = self.complete(classified, incoming, &payload, &entitlements, record).await?;
-        record.asked(&asked);
-        let additions =
-            stop(policy.guardrails().check(&asked, &head.headers, self.keyring.clock().now()), record)?;
-        let permitted = deny(entitlements.authorize(asked), record)?; // may they
+        let judge = Judge { policy: &policy, entitlements: &entitlements, headers: &head.headers };
+        let (asked, received) = self.complete(client, &judge, classified, incoming, &payload, record).await?;
+        record.touches(asked.operation(), asked.accesses());
+        let decided = policy.decide(&entitlements, asked, &head.headers, self.keyring.clock().now());
+        let (permitted, additions) = stopped(decided, record)?; // may they
         record.granted(permitted.grant());
         payload.check_size(permitted.asked().operation(), &head.headers, self.max_object_size)?;
         let upstream = rewrite::head(&head, &permitted, &payload, &additions, &self.endpoint)?; // as S3 should see it
@@ -114,19 +145,26 @@ impl Proxy {
         let answer = answer::examine(response.map_err(fault)?).await;
         let answer = answer
             .inspect_err(|_| self.sinks.metrics.upstream_errors.with_label_values(&["refused"]).inc())?;
-        match permitted.asked().operation() {
-            Operation::ListBuckets => answer::narrow(answer, &entitlements).await,
-            _ => Ok(answer),
+        self.suspect(&head.method, answer.head.status);
+        answer::withhold(answer, permitted.asked(), &entitlements).await
+    }
+
+    /// An answer to HEAD has no document that would say whether it is about the object or about the proxy's own
+    /// credentials; it passes, but operators can see when there are many.
+    fn suspect(&self, method: &Method, status: StatusCode) {
+        if method == Method::HEAD && matches!(status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) {
+            self.sinks.metrics.upstream_errors.with_label_values(&["unexplained"]).inc();
         }
     }
 
     /// Reads the body where it says what is asked.
     async fn complete(
         &self,
+        client: &Client,
+        judge: &Judge<'_>,
         classified: Classified,
         incoming: Incoming,
         payload: &Payload,
-        entitlements: &Entitlements,
         record: &mut Record,
     ) -> Result<(Asked, Received), Refusal> {
         let unread = match classified {
@@ -134,14 +172,12 @@ impl Proxy {
             Classified::Whole(asked) => return Ok((asked, Received::Nothing(incoming))),
             Classified::Unread(unread) => unread,
         };
+        record.touches(unread.operation(), unread.accesses());
         // Before the body is read, and with it `100 Continue` sent: could the request be allowed at all?
-        deny(entitlements.precheck(&unread), record)?;
-        if payload.recode != Recode::Keep || payload.mode.is_streaming() {
-            let message =
-                format!("The body of {} cannot be sent in aws-chunked framing here.", unread.operation());
-            return Err(Refusal::new(ErrorCode::NotImplemented, message));
-        }
-        let body = self.gathering.gather(incoming, unread.document(), &record.bytes_in()).await?;
+        stopped(judge.policy.precheck(judge.entitlements, &unread, judge.headers), record)?;
+        payload.check_document(unread.operation(), unread.document())?;
+        let body =
+            self.gathering.gather(incoming, unread.document(), client.share(), &record.bytes_in()).await?;
         Ok((unread.with_body(&body.bytes)?, Received::Whole(body)))
     }
 
@@ -189,18 +225,18 @@ impl Proxy {
     }
 }
 
-fn deny<T>(judged: Result<T, Denial>, record: &mut Record) -> Result<T, Refusal> {
-    judged.map_err(|denial| {
-        record.denied_by(denial.denied_by.clone());
-        denial.to_refusal()
+fn stopped<T>(decided: Result<T, Stop>, record: &mut Record) -> Result<T, Refusal> {
+    decided.map_err(|stop| {
+        record.stopped_by(stop.decided_by());
+        stop.to_refusal()
     })
 }
 
-fn stop<T>(judged: Result<T, Breach>, record: &mut Record) -> Result<T, Refusal> {
-    judged.map_err(|breach| {
-        record.stopped_by(breach.guardrail);
-        breach.to_refusal()
-    })
+/// What decides a request.
+struct Judge<'a> {
+    policy: &'a Policy,
+    entitlements: &'a Entitlements,
+    headers: &'a HeaderMap,
 }
 
 fn unsigned(why: Unsignable) -> Refusal {

@@ -2,13 +2,17 @@
 
 mod answer;
 mod body;
+mod client;
+mod client_body;
 mod connection;
-mod inbound;
+mod ending;
 mod journey;
+mod pace;
 mod record;
 mod respond;
 mod rewrite;
+mod share;
 
 pub use crate::net::Stop;
-pub use connection::{Listener, serve};
-pub use journey::Proxy;
+pub use connection::{Listener, serve, sockets};
+pub use journey::{Proxy, open_requests};

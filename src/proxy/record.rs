@@ -8,11 +8,13 @@ use std::time::Instant;
 
 use http::StatusCode;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::policy::Guardrail;
-use crate::s3::{Access, Asked, Classified, Operation, Refusal, Scope, Target};
-use crate::telemetry::{AccessLine, AccessLog, Accesses, Metrics, Place};
+use super::client::{Client, Departure};
+use crate::s3::{Access, Classified, ErrorCode, Operation, Refusal, Scope, Target};
+use crate::telemetry::{AccessLine, AccessLog, Accesses, Metrics, Place, Unrecordable};
 
 /// Where finished requests are told of.
 #[derive(Debug, Clone)]
@@ -20,6 +22,10 @@ pub(super) struct Sinks {
     pub(super) log: AccessLog,
     pub(super) metrics: Metrics,
 }
+
+/// RFC 3339, always of the same width.
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// nginx's number for a client that went away before it was answered.
 const CLIENT_CLOSED: u16 = 499;
@@ -29,9 +35,13 @@ const CLIENT_CLOSED: u16 = 499;
 pub(super) struct Record {
     metrics: Metrics,
     place: Option<Place>,
+    departure: Departure,
+    /// Of what the client may have open at once.
+    share: Option<OwnedSemaphorePermit>,
     time: OffsetDateTime,
     started: Instant,
     identity: Arc<str>,
+    identities: Option<Arc<[String]>>,
     operation: Option<Operation>,
     bucket: Option<String>,
     key: Option<String>,
@@ -48,16 +58,19 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Waits for a place in the access log: no request goes unrecorded.
-    pub(super) async fn begin(sinks: &Sinks, identity: &Arc<str>) -> Self {
-        let place = sinks.log.place().await;
+    /// Takes a place in the access log: no request goes unrecorded.
+    pub(super) async fn begin(sinks: &Sinks, client: &Client) -> Result<Self, Unrecordable> {
+        let place = sinks.log.place().await?;
         sinks.metrics.in_flight.inc();
-        Self {
+        Ok(Self {
             metrics: sinks.metrics.clone(),
-            place,
+            place: Some(place),
+            departure: client.departure(),
+            share: None,
             time: OffsetDateTime::now_utc(),
             started: Instant::now(),
-            identity: identity.clone(),
+            identity: client.label().clone(),
+            identities: client.names().cloned(),
             operation: None,
             bucket: None,
             key: None,
@@ -67,12 +80,19 @@ impl Record {
             bytes_out: 0,
             sent: None,
             answered: None,
-            // The form of S3's own: 16 upper-case hexadecimal digits.
-            request_id: format!("{:016X}", rand::random::<u64>()),
+            request_id: request_id(),
             upstream_request_id: None,
             grant: None,
             accesses: None,
-        }
+        })
+    }
+
+    /// Counts the request among those that its client has open, if that may be one more.
+    pub(super) fn take_share(&mut self, client: &Client) -> Result<(), Refusal> {
+        let busy =
+            || Refusal::new(ErrorCode::SlowDown, "You have too many requests open. Please reduce your rate.");
+        self.share = Some(client.begin().ok_or_else(busy)?);
+        Ok(())
     }
 
     pub(super) fn request_id(&self) -> &str {
@@ -96,20 +116,17 @@ impl Record {
     }
 
     /// Keeps the accesses that operation, bucket and key do not tell.
-    pub(super) fn asked(&mut self, asked: &Asked) {
-        self.accesses = Accesses::beyond_the_obvious(asked.operation(), asked.accesses());
+    pub(super) fn touches(&mut self, operation: Operation, accesses: &[Access]) {
+        self.accesses = Accesses::beyond_the_obvious(operation, accesses);
     }
 
     pub(super) fn granted(&mut self, grant: &Arc<str>) {
         self.grant = Some(grant.clone());
     }
 
-    pub(super) fn denied_by(&mut self, grant: Option<Arc<str>>) {
-        self.grant = grant;
-    }
-
-    pub(super) fn stopped_by(&mut self, guardrail: Guardrail) {
-        self.grant = Some(guardrail.label().into());
+    /// The grant or guardrail that refused; `None` where simply nothing allows the request.
+    pub(super) fn stopped_by(&mut self, decided_by: Option<&str>) {
+        self.grant = decided_by.map(Arc::from);
     }
 
     pub(super) fn refused(&mut self, refusal: &Refusal) {
@@ -132,10 +149,20 @@ impl Record {
         self.bytes_out += count as u64;
     }
 
+    /// The client did not take the answer to its end.
+    pub(super) fn cut_off(&mut self, expired: bool) {
+        self.broken(if expired { "IdleTimeout" } else { self.departure.cause() });
+    }
+
     /// The exchange broke off after the head of the answer.
     pub(super) fn broken(&mut self, why: &'static str) {
         self.error_code.get_or_insert(Cow::Borrowed(why));
     }
+}
+
+/// In the form of S3's own: 16 upper-case hexadecimal digits.
+pub(super) fn request_id() -> String {
+    format!("{:016X}", rand::random::<u64>())
 }
 
 fn listed_prefix(access: &Access) -> Option<String> {
@@ -150,7 +177,7 @@ impl Drop for Record {
         let metrics = &self.metrics;
         let operation = self.operation.map(Operation::as_str);
         if self.status.is_none() {
-            self.error_code.get_or_insert(Cow::Borrowed("ClientClosedRequest"));
+            self.error_code.get_or_insert(Cow::Borrowed(self.departure.cause()));
         }
         let status = self.status.map_or(CLIENT_CLOSED, |status| status.as_u16());
         let duration = self.started.elapsed().as_secs_f64();
@@ -167,8 +194,9 @@ impl Drop for Record {
         metrics.bytes_out.inc_by(self.bytes_out);
         let Some(place) = self.place.take() else { return };
         place.record(&AccessLine {
-            time: self.time.format(&Rfc3339).unwrap_or_default(),
+            time: self.time.format(TIME).unwrap_or_default(),
             identity: &self.identity,
+            identities: self.identities.as_deref(),
             operation,
             bucket: self.bucket.as_deref(),
             key: self.key.as_deref(),

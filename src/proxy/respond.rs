@@ -3,8 +3,8 @@
 use http::{HeaderValue, Method, Response, Version, header};
 
 use super::answer::{Answer, AnswerBody};
-use super::body::ClientBody;
-use super::record::Record;
+use super::client_body::ClientBody;
+use super::record::{Record, request_id};
 use crate::net::strip_hop_by_hop;
 use crate::s3::Refusal;
 
@@ -38,7 +38,7 @@ pub(super) fn forward(answer: Answer, mut record: Record) -> Response<ClientBody
     let id = head.headers.get("x-amz-request-id").and_then(|id| id.to_str().ok());
     record.answered(head.status, id);
     let body = match body {
-        AnswerBody::Whole(bytes) => ClientBody::whole(bytes, record),
+        AnswerBody::Whole(bytes) => ClientBody::whole(bytes, Some(record)),
         AnswerBody::Stream(incoming) => ClientBody::upstream(incoming, record),
     };
     Response::from_parts(head, body)
@@ -47,16 +47,21 @@ pub(super) fn forward(answer: Answer, mut record: Record) -> Response<ClientBody
 /// A refusal as S3 would word it.
 pub(super) fn refuse(refusal: &Refusal, context: &Context, mut record: Record) -> Response<ClientBody> {
     record.refused(refusal);
-    let id = HeaderValue::from_str(record.request_id()).unwrap_or(HeaderValue::from_static("-"));
-    let xml = if context.method == Method::HEAD {
-        String::new()
-    } else {
-        refusal.to_xml(&context.path, record.request_id())
-    };
+    let id = record.request_id().to_owned();
+    word(refusal, context, &id, Some(record))
+}
+
+/// The same for a request that cannot be recorded, and therefore is not looked at.
+pub(super) fn refuse_unrecorded(refusal: &Refusal, context: &Context) -> Response<ClientBody> {
+    word(refusal, context, &request_id(), None)
+}
+
+fn word(refusal: &Refusal, context: &Context, id: &str, record: Option<Record>) -> Response<ClientBody> {
+    let xml = if context.method == Method::HEAD { String::new() } else { refusal.to_xml(&context.path, id) };
     let mut response = Response::new(ClientBody::whole(xml.into(), record));
     *response.status_mut() = refusal.code.status();
     let headers = response.headers_mut();
-    headers.insert("x-amz-request-id", id);
+    headers.insert("x-amz-request-id", HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("-")));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     if refusal.code.status() == http::StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

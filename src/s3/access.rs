@@ -46,12 +46,8 @@ impl Access {
         Self { action, scope, version: None, necessity: Necessity::Needed }
     }
 
-    pub(super) fn on_object(
-        action: Action,
-        bucket: &BucketName,
-        key: &ObjectKey,
-        version: Option<&str>,
-    ) -> Self {
+    /// An action on an object, or on a version of it.
+    pub fn on_object(action: Action, bucket: &BucketName, key: &ObjectKey, version: Option<&str>) -> Self {
         let scope = Scope::Object(bucket.clone(), key.clone());
         Self { version: version.map(str::to_owned), ..Self::new(action, scope) }
     }

@@ -59,6 +59,8 @@ codes! {
     RequestTimeout = BAD_REQUEST,
     /// The proxy cannot work right now, above all without credentials; SDKs retry it.
     ServiceUnavailable = SERVICE_UNAVAILABLE,
+    /// This client has too much in hand at once; SDKs retry it, later and later.
+    SlowDown = SERVICE_UNAVAILABLE,
 }
 
 /// A request that the proxy answers itself, with the reason in words for the person who reads the client's log.

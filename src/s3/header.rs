@@ -163,7 +163,8 @@ pub(super) fn check(headers: &mut HeaderMap) -> Result<(), Refusal> {
         let name = name.as_str();
         match rule(name) {
             Refuse(code, why) => return Err(Refusal::new(code, format!("{name}: {why}"))),
-            Drop => {}
+            // It stays behind and is signed anew, but says what the body is.
+            Drop => refuse_doubled(headers, name, name != "x-amz-content-sha256")?,
             Forward => refuse_doubled(headers, name, LISTS.contains(&name))?,
             Sign => {
                 let mut values = headers.get_all(name).iter();

@@ -169,7 +169,8 @@ impl Decoder {
         if doubled || self.trailers.len() == MAX_TRAILERS || !value.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(FramingError::Trailer);
         }
-        if name != "x-amz-trailer-signature" {
+        // Without chunk signatures it is a trailer like any other, and not an announced one.
+        if !self.signed || name != "x-amz-trailer-signature" {
             self.trailers.push((name, value));
         }
         Ok(())

@@ -46,15 +46,16 @@ pub(super) fn signed_length(decoded: u64, trailers: Option<&TrailerNames>) -> u6
 /// One of the two framings, in progress.
 #[derive(Debug)]
 pub(super) enum Encoder {
-    /// Data passes in slices; `left` bytes are still missing from the chunk that was begun.
-    Unsigned { left: u64 },
+    /// Data passes in slices; `left` bytes are still missing from the chunk that was begun. Small pieces are gathered
+    /// in `small` for as long as a network frame is worked on: a client may send chunks of a byte.
+    Unsigned { left: u64, small: BytesMut },
     /// Data is gathered until a chunk can be signed.
     Signed { signer: Box<ChunkSigner>, chunk: BytesMut },
 }
 
 impl Encoder {
     pub(super) fn unsigned() -> Self {
-        Self::Unsigned { left: 0 }
+        Self::Unsigned { left: 0, small: BytesMut::new() }
     }
 
     pub(super) fn signed(signer: ChunkSigner) -> Self {
@@ -65,17 +66,17 @@ impl Encoder {
     pub(super) fn data(&mut self, mut data: Bytes, mut remaining: u64, out: &mut VecDeque<Bytes>) {
         while !data.is_empty() {
             match self {
-                Self::Unsigned { left } => {
+                Self::Unsigned { left, small } => {
                     if *left == 0 {
                         *left = remaining.min(UNSIGNED_CHUNK);
-                        out.push_back(format!("{left:x}\r\n").into());
+                        pass(format!("{left:x}\r\n").into(), small, out);
                     }
                     let piece = take(&mut data, *left);
                     *left -= piece.len() as u64;
                     remaining -= piece.len() as u64;
-                    out.push_back(piece);
+                    pass(piece, small, out);
                     if *left == 0 {
-                        out.push_back(Bytes::from_static(CRLF));
+                        pass(Bytes::from_static(CRLF), small, out);
                     }
                 }
                 Self::Signed { signer, chunk } => {
@@ -86,6 +87,15 @@ impl Encoder {
                     }
                 }
             }
+        }
+    }
+
+    /// A network frame has been worked on: what was gathered goes on.
+    pub(super) fn flush(&mut self, out: &mut VecDeque<Bytes>) {
+        if let Self::Unsigned { small, .. } = self
+            && !small.is_empty()
+        {
+            out.push_back(small.split().freeze());
         }
     }
 
@@ -112,6 +122,20 @@ impl Encoder {
         end.put_slice(CRLF);
         out.push_back(end.freeze());
     }
+}
+
+/// Bytes up to which copying is cheaper than sending apart.
+const SMALL: usize = 4 * 1024;
+
+fn pass(piece: Bytes, small: &mut BytesMut, out: &mut VecDeque<Bytes>) {
+    if piece.len() < SMALL {
+        small.extend_from_slice(&piece);
+        return;
+    }
+    if !small.is_empty() {
+        out.push_back(small.split().freeze());
+    }
+    out.push_back(piece);
 }
 
 fn take(data: &mut Bytes, at_most: u64) -> Bytes {

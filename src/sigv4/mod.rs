@@ -5,6 +5,7 @@
 //! here it is kept for its day, and the crate serves the tests as the implementation to compare with.
 
 mod canonical;
+mod check;
 mod decoder;
 mod encoder;
 mod key;

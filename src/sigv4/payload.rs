@@ -61,8 +61,15 @@ impl PayloadMode {
 /// What happens to the body's bytes on their way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recode {
-    /// Nothing: byte for byte, framing included.
+    /// Nothing: there is no framing.
     Keep,
+    /// The framing goes on byte for byte, and is checked before its end leaves.
+    Check {
+        /// Bytes of the object.
+        decoded: u64,
+        /// The announced trailers.
+        trailers: TrailerNames,
+    },
     /// The framing is taken off and put on anew, because its length was not declared and S3 wants to know it.
     Reframe {
         /// Bytes of the object.
@@ -112,7 +119,12 @@ impl Payload {
             (PayloadMode::UnsignedTrailer, Some(trailers)) => {
                 let decoded = decoded_length(head)?;
                 let (length, recode) = match received {
-                    Some(length) => (length, Recode::Keep),
+                    // Nothing to check is nothing to break off either.
+                    Some(0) => {
+                        let message = "A body in aws-chunked framing has a last chunk at least.";
+                        return Err(Refusal::new(ErrorCode::IncompleteBody, message));
+                    }
+                    Some(length) => (length, Recode::Check { decoded, trailers }),
                     None => (unsigned_length(decoded, &trailers), Recode::Reframe { decoded, trailers }),
                 };
                 Ok(Self { mode, content_length: Some(length), object_length: decoded, recode })
@@ -178,7 +190,12 @@ impl Payload {
 }
 
 fn text<'h>(head: &'h Parts, name: &str) -> Result<Option<&'h str>, Refusal> {
-    let value = head.headers.get(name).map(http::HeaderValue::to_str).transpose();
+    let mut values = head.headers.get_all(name).iter();
+    let value = values.next().map(http::HeaderValue::to_str).transpose();
+    if values.next().is_some() {
+        // Two readers could pick different ones.
+        return Err(Refusal::new(ErrorCode::InvalidArgument, format!("The header '{name}' occurs twice.")));
+    }
     value.map_err(|_| {
         Refusal::new(ErrorCode::InvalidArgument, format!("The header '{name}' is not US-ASCII."))
     })
@@ -231,7 +248,11 @@ mod tests {
         assert_eq!(plan("GET", &[], Some(1)), Err(ErrorCode::InvalidRequest));
         assert_eq!(plan("DELETE", &[], None), Err(ErrorCode::InvalidRequest));
         assert_eq!(plan("PUT", &[SHA, TRAILER], Some(9)), Err(ErrorCode::MissingContentLength));
-        assert_eq!(plan("PUT", &[SHA, TRAILER, DECODED], Some(9)).unwrap().recode, Recode::Keep);
+        assert_eq!(plan("PUT", &[SHA, TRAILER, DECODED], Some(0)), Err(ErrorCode::IncompleteBody));
+        assert!(matches!(
+            plan("PUT", &[SHA, TRAILER, DECODED], Some(9)).unwrap().recode,
+            Recode::Check { decoded: 66560, .. }
+        ));
         assert!(matches!(
             plan("PUT", &[SHA, TRAILER, DECODED], None).unwrap().recode,
             Recode::Reframe { .. }
@@ -244,6 +265,9 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
+        let other = ("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+        assert_eq!(plan("PUT", &[SHA, other, DECODED, TRAILER], Some(9)), Err(ErrorCode::InvalidArgument));
+        assert_eq!(plan("PUT", &[SHA, DECODED, DECODED, TRAILER], Some(9)), Err(ErrorCode::InvalidArgument));
         let ecdsa = ("x-amz-content-sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD");
         assert_eq!(plan("PUT", &[ecdsa, DECODED], Some(9)), Err(ErrorCode::NotImplemented));
         assert_eq!(plan("PUT", &[("x-amz-content-sha256", "abc")], Some(9)), Err(ErrorCode::NotImplemented));

@@ -1,55 +1,96 @@
-//! A body taken out of the client's framing and put into ours, in constant memory.
+//! A framed body on its way, in constant memory: taken out of the client's framing and put into ours, or only checked.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::check::Checker;
 use super::decoder::{Decoder, FramingError, Piece};
 use super::encoder::Encoder;
 use super::signer::ChunkSigner;
 use super::trailer::TrailerNames;
 
-/// Decodes and encodes a body piece by piece. The last chunk leaves only after everything before it was right: a
-/// damaged upload is never completed.
+/// Carries a body over piece by piece. The last chunk leaves only after everything before it was right: a damaged
+/// upload is never completed.
 #[derive(Debug)]
 pub struct Reframer {
+    way: Way,
+    out: VecDeque<Bytes>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Keep(Checker),
+    Renew(Renewal),
+}
+
+/// Decodes and encodes.
+#[derive(Debug)]
+struct Renewal {
     decoder: Decoder,
     encoder: Encoder,
     trailers: Option<TrailerNames>,
     remaining: u64,
-    out: VecDeque<Bytes>,
 }
 
 impl Reframer {
+    /// For a body without chunk signatures whose framing goes on as it is.
+    pub fn checked(decoded: u64, trailers: TrailerNames) -> Self {
+        Self { way: Way::Keep(Checker::new(decoded, trailers)), out: VecDeque::new() }
+    }
+
     /// For a body without chunk signatures whose framing has no declared length.
     pub fn unsigned(decoded: u64, trailers: TrailerNames) -> Self {
-        Self::new(Decoder::new(false), Encoder::unsigned(), decoded, Some(trailers))
+        Self::renewed(Decoder::new(false), Encoder::unsigned(), decoded, Some(trailers))
     }
 
     /// For a body with chunk signatures, which are replaced by `signer`'s.
     pub fn signed(decoded: u64, trailers: Option<TrailerNames>, signer: ChunkSigner) -> Self {
-        Self::new(Decoder::new(true), Encoder::signed(signer), decoded, trailers)
+        Self::renewed(Decoder::new(true), Encoder::signed(signer), decoded, trailers)
     }
 
-    fn new(decoder: Decoder, encoder: Encoder, decoded: u64, trailers: Option<TrailerNames>) -> Self {
-        Self { decoder, encoder, trailers, remaining: decoded, out: VecDeque::new() }
+    fn renewed(decoder: Decoder, encoder: Encoder, decoded: u64, trailers: Option<TrailerNames>) -> Self {
+        let renewal = Renewal { decoder, encoder, trailers, remaining: decoded };
+        Self { way: Way::Renew(renewal), out: VecDeque::new() }
     }
 
     /// Takes a network frame.
-    pub fn push(&mut self, mut input: Bytes) -> Result<(), FramingError> {
+    pub fn push(&mut self, input: Bytes) -> Result<(), FramingError> {
+        match &mut self.way {
+            Way::Keep(checker) => checker.push(&input, &mut self.out),
+            Way::Renew(renewal) => renewal.push(input, &mut self.out),
+        }
+    }
+
+    /// The client's body has ended.
+    pub fn finish(&mut self) -> Result<(), FramingError> {
+        match &mut self.way {
+            Way::Keep(checker) => checker.finish(&mut self.out),
+            Way::Renew(renewal) => renewal.finish(&mut self.out),
+        }
+    }
+
+    /// The next bytes to send, if there are any.
+    pub fn pop(&mut self) -> Option<Bytes> {
+        self.out.pop_front()
+    }
+}
+
+impl Renewal {
+    fn push(&mut self, mut input: Bytes, out: &mut VecDeque<Bytes>) -> Result<(), FramingError> {
         while let Piece::Data(data) = self.decoder.next(&mut input)? {
             let length = data.len() as u64;
             if length > self.remaining {
                 return Err(FramingError::DecodedLength);
             }
-            self.encoder.data(data, self.remaining, &mut self.out);
+            self.encoder.data(data, self.remaining, out);
             self.remaining -= length;
         }
+        self.encoder.flush(out);
         Ok(())
     }
 
-    /// The client's body has ended.
-    pub fn finish(&mut self) -> Result<(), FramingError> {
+    fn finish(&mut self, out: &mut VecDeque<Bytes>) -> Result<(), FramingError> {
         let received = self.decoder.finish()?;
         if self.remaining != 0 {
             return Err(FramingError::DecodedLength);
@@ -59,13 +100,8 @@ impl Reframer {
             return Err(FramingError::TrailerMismatch);
         }
         let ordered = announced.as_ref().map(|names| names.in_order(&received));
-        self.encoder.finish(ordered.as_deref(), &mut self.out);
+        self.encoder.finish(ordered.as_deref(), out);
         Ok(())
-    }
-
-    /// The next bytes to send, if there are any.
-    pub fn pop(&mut self) -> Option<Bytes> {
-        self.out.pop_front()
     }
 }
 

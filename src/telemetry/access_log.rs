@@ -1,21 +1,32 @@
-//! One JSON line a request, on a thread of its own, so that a slow reader of our output holds up no connection.
+//! One JSON line a request, handed in when the request has ended, and a bound on what may be owed and wait.
+//!
+//! A line must never be lost without a word, and nobody may make others wait: a request takes a [`Place`] before it
+//! begins, so that its line can be handed in without waiting. While whoever reads the lines does not keep up, requests
+//! wait a moment for room and are then refused.
 
-use std::io::{BufWriter, Write};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
+use super::access_writer::write;
 use super::accesses::Accesses;
+use super::escape::escape;
 
 /// A finished request, however it ended.
 #[derive(Debug, Serialize)]
 pub struct AccessLine<'a> {
-    /// When it began, RFC 3339 in UTC.
+    /// When it began, RFC 3339 in UTC, to the millisecond.
     pub time: String,
     /// The client, by the strongest form that its certificate carries.
     pub identity: &'a str,
+    /// Every name of the certificate, where it has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identities: Option<&'a [String]>,
     /// The S3 operation; null when the request was none.
     pub operation: Option<&'a str>,
     /// The bucket, if one was named.
@@ -49,17 +60,89 @@ pub struct AccessLine<'a> {
     pub accesses_omitted: Option<usize>,
 }
 
-/// Lines that may be owed or wait for the writer, at a few hundred bytes each (a key has at most 1,024). Beyond it
-/// requests wait before they begin, because a lost line is a lost proof.
-const WAITING_LINES: usize = 16 * 1024;
+/// Bytes of lines that wait for the writer before new requests have to: some 50,000 lines.
+const WAITING_BYTES: usize = 16 * 1024 * 1024;
+/// No line is shorter: the names of its fields alone take more.
+const SHORTEST_LINE: usize = 128;
+/// How long a request waits for room before it is refused. Whoever reads the lines may be slow, not absent.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How the lines flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// There is room.
+    Flowing,
+    /// So many lines wait that requests do too.
+    Full,
+    /// Nothing has been taken for so long, or writing fails, that requests are refused.
+    Stuck,
+}
+
+/// What requests and the writer share.
+#[derive(Debug)]
+pub(super) struct Flood {
+    limit: usize,
+    waiting: AtomicUsize,
+    flow: watch::Sender<Flow>,
+}
+
+impl Flood {
+    /// A line waits. Whether that is too much is judged under the lock of `flow`, as in [`Flood::taken`]: whoever
+    /// comes last sees what is the case.
+    fn add(&self, bytes: usize) {
+        self.waiting.fetch_add(bytes, Ordering::SeqCst);
+        self.flow.send_if_modified(|flow| {
+            let full = *flow == Flow::Flowing && self.waiting.load(Ordering::SeqCst) >= self.limit;
+            if full {
+                *flow = Flow::Full;
+            }
+            full
+        });
+    }
+
+    /// Bytes have been written.
+    pub(super) fn taken(&self, bytes: usize) {
+        self.waiting.fetch_sub(bytes, Ordering::SeqCst);
+        self.flow.send_if_modified(|flow| {
+            let room = *flow != Flow::Flowing && self.waiting.load(Ordering::SeqCst) < self.limit;
+            if room {
+                *flow = Flow::Flowing;
+            }
+            room
+        });
+    }
+
+    /// Nothing goes out.
+    pub(super) fn stuck(&self) {
+        self.flow.send_if_modified(|flow| std::mem::replace(flow, Flow::Stuck) != Flow::Stuck);
+    }
+}
 
 /// Where lines are handed in. Cheap to clone; the writer ends when the last clone is gone.
 #[derive(Debug, Clone)]
-pub struct AccessLog(mpsc::Sender<Vec<u8>>);
+pub struct AccessLog {
+    lines: mpsc::Sender<Vec<u8>>,
+    places: Arc<Semaphore>,
+    flood: Arc<Flood>,
+}
 
 /// The place of one line, taken before the request begins, so that its line can be handed in without waiting.
 #[derive(Debug)]
-pub struct Place(mpsc::OwnedPermit<Vec<u8>>);
+pub struct Place {
+    log: AccessLog,
+    _held: OwnedSemaphorePermit,
+}
+
+/// A request cannot be recorded at the moment, so it must not begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unrecordable {
+    /// As many requests are open as may be.
+    #[error("too_many_requests")]
+    TooMany,
+    /// The lines are not taken.
+    #[error("log_stuck")]
+    Stuck,
+}
 
 /// The writing thread, to be waited for at the end.
 #[derive(Debug)]
@@ -69,20 +152,76 @@ pub struct AccessLogWriter {
 }
 
 impl AccessLog {
-    /// Starts a thread that writes lines to `output`.
-    pub fn start(output: impl Write + Send + 'static) -> std::io::Result<(Self, AccessLogWriter)> {
-        let (sender, receiver) = mpsc::channel(WAITING_LINES);
-        let (ended, done) = sync_channel::<()>(0);
-        std::thread::Builder::new().name("access-log".into()).spawn(move || {
-            write(receiver, output);
-            drop(ended);
-        })?;
-        Ok((Self(sender), AccessLogWriter { done }))
+    /// Starts a thread that writes lines to `output`, for at most `requests` open requests at a time.
+    pub fn start(
+        output: impl Write + Send + 'static,
+        requests: usize,
+    ) -> std::io::Result<(Self, AccessLogWriter)> {
+        Self::with_limit(output, requests, WAITING_BYTES)
     }
 
-    /// Takes the place of a line; waits while whoever reads the log does not keep up. `None` when the writer is gone.
-    pub async fn place(&self) -> Option<Place> {
-        self.0.clone().reserve_owned().await.ok().map(Place)
+    fn with_limit(
+        output: impl Write + Send + 'static,
+        requests: usize,
+        limit: usize,
+    ) -> std::io::Result<(Self, AccessLogWriter)> {
+        // When the last request was let in, less than the limit waited; on top of that come the lines of those that are
+        // open. So there is always room for a line that has a place.
+        let (sender, receiver) = mpsc::channel(limit / SHORTEST_LINE + requests + 1);
+        let (ended, done) = sync_channel::<()>(0);
+        let flood =
+            Arc::new(Flood { limit, waiting: AtomicUsize::new(0), flow: watch::Sender::new(Flow::Flowing) });
+        let writers = flood.clone();
+        std::thread::Builder::new().name("access-log".into()).spawn(move || {
+            write(receiver, output, &writers);
+            drop(ended);
+        })?;
+        Ok((
+            Self { lines: sender, places: Arc::new(Semaphore::new(requests)), flood },
+            AccessLogWriter { done },
+        ))
+    }
+
+    /// Takes the place of a line; waits a moment while whoever reads the log does not keep up.
+    pub async fn place(&self) -> Result<Place, Unrecordable> {
+        let held = self.places.clone().try_acquire_owned().map_err(|_| Unrecordable::TooMany)?;
+        self.room().await?;
+        Ok(Place { log: self.clone(), _held: held })
+    }
+
+    async fn room(&self) -> Result<(), Unrecordable> {
+        let flow = *self.flood.flow.borrow();
+        match flow {
+            Flow::Flowing => return Ok(()),
+            Flow::Stuck => return Err(Unrecordable::Stuck),
+            Flow::Full => {}
+        }
+        let mut changes = self.flood.flow.subscribe();
+        let decided = changes.wait_for(|flow| *flow != Flow::Full);
+        match tokio::time::timeout(PATIENCE, decided).await {
+            Ok(Ok(flow)) if *flow == Flow::Flowing => Ok(()),
+            Ok(_) => Err(Unrecordable::Stuck),
+            Err(_) => {
+                self.flood.stuck();
+                Err(Unrecordable::Stuck)
+            }
+        }
+    }
+
+    /// Waits until lines are no longer taken, or are again.
+    pub fn stuckness(&self) -> Stuckness {
+        Stuckness(self.flood.flow.subscribe())
+    }
+}
+
+/// Tells whether the log is stuck, as it changes.
+#[derive(Debug)]
+pub struct Stuckness(watch::Receiver<Flow>);
+
+impl Stuckness {
+    /// Waits until it is so; `false` when the log is gone.
+    pub async fn becomes(&mut self, stuck: bool) -> bool {
+        self.0.wait_for(|flow| (*flow == Flow::Stuck) == stuck).await.is_ok()
     }
 }
 
@@ -90,9 +229,13 @@ impl Place {
     /// Hands in the line.
     pub fn record(self, line: &AccessLine<'_>) {
         // The structure always serializes.
-        if let Ok(mut json) = serde_json::to_vec(line) {
-            json.push(b'\n');
-            self.0.send(json);
+        let Ok(json) = serde_json::to_string(line) else { return };
+        let mut json = escape(json).into_bytes();
+        json.push(b'\n');
+        // Counted first, so that the writer never takes what nobody has counted.
+        self.log.flood.add(json.len());
+        if self.log.lines.try_send(json).is_err() {
+            tracing::error!("a line of the access log is lost: its writer has ended");
         }
     }
 }
@@ -107,21 +250,5 @@ impl AccessLogWriter {
     }
 }
 
-fn write(mut lines: mpsc::Receiver<Vec<u8>>, output: impl Write) {
-    let mut output = BufWriter::with_capacity(64 * 1024, output);
-    let mut failing = false;
-    while let Some(first) = lines.blocking_recv() {
-        let mut result = output.write_all(&first);
-        // What has gathered meanwhile goes out in one system call.
-        while let Ok(line) = lines.try_recv() {
-            result = result.and_then(|()| output.write_all(&line));
-        }
-        let result = result.and_then(|()| output.flush());
-        if let Err(error) = &result
-            && !failing
-        {
-            tracing::error!(%error, "the access log cannot be written");
-        }
-        failing = result.is_err();
-    }
-}
+#[cfg(test)]
+mod tests;

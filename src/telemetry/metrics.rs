@@ -13,6 +13,8 @@ pub struct Metrics {
     pub requests: IntCounterVec,
     /// Requests that the proxy refused itself, by S3 error code.
     pub denials: IntCounterVec,
+    /// Requests that were refused because they could not have been recorded, by cause.
+    pub unrecorded: IntCounterVec,
     /// Bytes of request bodies received from clients.
     pub bytes_in: IntCounter,
     /// Bytes of response bodies sent to clients.
@@ -27,10 +29,14 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Connection attempts by their result.
     pub handshakes: IntCounterVec,
+    /// What clients sent in place of requests, by cause.
+    pub bad_requests: IntCounterVec,
     /// Exchanges with S3 that failed below HTTP, by kind.
     pub upstream_errors: IntCounterVec,
     /// When the server's certificate expires, in seconds since 1970.
     pub certificate_expiry: Gauge,
+    /// When the first of the revocation lists expires, in seconds since 1970; 0 without lists.
+    pub crl_expiry: Gauge,
     /// When the credentials expire, in seconds since 1970; 0 when they do not.
     pub credentials_expiry: Gauge,
     /// Loads of credentials by result.
@@ -82,6 +88,11 @@ impl Metrics {
         Ok(Self {
             requests: counters("s3proxy_requests_total", "Requests answered.", &["operation", "status"])?,
             denials: counters("s3proxy_denials_total", "Requests refused by the proxy itself.", &["code"])?,
+            unrecorded: counters(
+                "s3proxy_unrecorded_refusals_total",
+                "Requests refused because they could not have been recorded.",
+                &["cause"],
+            )?,
             bytes_in: counter(
                 "s3proxy_received_bytes_total",
                 "Bytes of request bodies received from clients.",
@@ -95,6 +106,11 @@ impl Metrics {
             in_flight: count("s3proxy_requests_in_flight", "Requests being served.")?,
             connections: count("s3proxy_connections", "Open client connections.")?,
             handshakes: counters("s3proxy_handshakes_total", "Connection attempts by result.", &["result"])?,
+            bad_requests: counters(
+                "s3proxy_bad_requests_total",
+                "Heads that were no request: the connection ended.",
+                &["cause"],
+            )?,
             upstream_errors: counters(
                 "s3proxy_upstream_errors_total",
                 "Failed exchanges with S3.",
@@ -103,6 +119,10 @@ impl Metrics {
             certificate_expiry: gauge(
                 "s3proxy_certificate_expiry_timestamp_seconds",
                 "When the server certificate expires.",
+            )?,
+            crl_expiry: gauge(
+                "s3proxy_crl_expiry_timestamp_seconds",
+                "When the first revocation list expires; 0 without lists.",
             )?,
             credentials_expiry: gauge(
                 "s3proxy_credentials_expiry_timestamp_seconds",

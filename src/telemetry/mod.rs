@@ -1,12 +1,14 @@
 //! Floor 2: what operators see. Metrics, one access-log line a request, and the process's own log.
 
 mod access_log;
+mod access_writer;
 mod accesses;
 mod bridge_metrics;
+mod escape;
 mod log;
 mod metrics;
 
-pub use access_log::{AccessLine, AccessLog, AccessLogWriter, Place};
+pub use access_log::{AccessLine, AccessLog, AccessLogWriter, Place, Stuckness, Unrecordable};
 pub use accesses::Accesses;
 pub use bridge_metrics::BridgeMetrics;
 pub use log::{LogFormat, start as start_log};

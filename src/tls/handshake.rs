@@ -36,6 +36,9 @@ pub enum HandshakeError {
     /// Not finished in time.
     #[error("timeout")]
     Timeout,
+    /// Not finished when others needed the room.
+    #[error("crowded_out")]
+    CrowdedOut,
     /// The client went away.
     #[error("closed")]
     Closed,
@@ -179,7 +182,10 @@ fn certificate_cause(error: &CertificateError) -> HandshakeError {
 fn leaf_cause(error: &LeafError) -> HandshakeError {
     match error {
         LeafError::Damaged => HandshakeError::BadCertificate,
-        LeafError::Ca | LeafError::NotForClients | LeafError::NotForSignatures => HandshakeError::WrongUsage,
+        LeafError::Ca
+        | LeafError::NotForClients
+        | LeafError::NotForSignatures
+        | LeafError::ForAuthorities => HandshakeError::WrongUsage,
         LeafError::Identity(_) => HandshakeError::BadIdentity,
     }
 }

@@ -36,6 +36,9 @@ pub enum LeafError {
     /// Not made for signing handshakes.
     #[error("the certificate's key usage does not include digital signatures")]
     NotForSignatures,
+    /// Made for signing certificates or revocation lists (X.509-SVID section 4.3).
+    #[error("the certificate's key usage includes signing certificates or revocation lists")]
+    ForAuthorities,
     /// Its names are no identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -54,8 +57,11 @@ impl ClientLeaf {
             return Err(LeafError::NotForClients);
         }
         let usage = certificate.key_usage().map_err(|_| LeafError::Damaged)?;
-        if usage.is_some_and(|usage| !usage.value.digital_signature()) {
+        if usage.as_ref().is_some_and(|usage| !usage.value.digital_signature()) {
             return Err(LeafError::NotForSignatures);
+        }
+        if usage.is_some_and(|usage| usage.value.key_cert_sign() || usage.value.crl_sign()) {
+            return Err(LeafError::ForAuthorities);
         }
         let not_after = certificate.validity().not_after.timestamp();
         let not_after =
@@ -166,6 +172,13 @@ mod tests {
                 leaf(|p| {
                     named(p);
                     p.key_usages = vec![KeyUsagePurpose::KeyEncipherment];
+                }),
+            ),
+            (
+                LeafError::ForAuthorities,
+                leaf(|p| {
+                    named(p);
+                    p.key_usages.push(KeyUsagePurpose::CrlSign);
                 }),
             ),
             (

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+use x509_parser::time::ASN1Time;
 
 use super::verifier::IdentityVerifier;
 use crate::config::{MinTlsVersion, Tls};
@@ -21,6 +22,8 @@ pub struct ServerTls {
     pub config: Arc<ServerConfig>,
     /// When the server's own certificate expires.
     pub not_after: SystemTime,
+    /// When the first of the revocation lists expires, and with it the trust in whoever it speaks of.
+    pub lists_until: Option<SystemTime>,
     verifier: Arc<dyn ClientCertVerifier>,
 }
 
@@ -32,9 +35,12 @@ impl ServerTls {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let roots = Arc::new(read_roots(&tls.client_ca)?);
         let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
+        let mut lists_until = None;
         if let Some(file) = &tls.client_crl {
+            let lists = read_revocation_lists(file)?;
+            lists_until = lists.iter().filter_map(next_update).min();
             // A list that has expired says nothing about today: its issuer's certificates are refused.
-            verifier = verifier.with_crls(read_revocation_lists(file)?).enforce_revocation_expiration();
+            verifier = verifier.with_crls(lists).enforce_revocation_expiration();
         }
         let ca = tls.client_crl.as_ref().unwrap_or(&tls.client_ca);
         let verifier = verifier.build().map_err(|e| PemError::unusable(ca, &e))?;
@@ -52,7 +58,7 @@ impl ServerTls {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), not_after, verifier })
+        Ok(Self { config: Arc::new(config), not_after, lists_until, verifier })
     }
 
     /// Whether a client that connected earlier would still be let in.
@@ -83,6 +89,14 @@ fn versions(lowest: MinTlsVersion) -> &'static [&'static SupportedProtocolVersio
 
 pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
-    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+    system_time(certificate.validity().not_after)
+}
+
+fn next_update(list: &CertificateRevocationListDer<'_>) -> Option<SystemTime> {
+    let (_, list) = CertificateRevocationList::from_der(list).ok()?;
+    list.next_update().and_then(system_time)
+}
+
+fn system_time(time: ASN1Time) -> Option<SystemTime> {
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(time.timestamp()).ok()?))
 }

@@ -16,13 +16,14 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::Service;
 
 use super::resolver::ShuffledResolver;
 use crate::config::{Limits, Upstream};
-use crate::net::{IdleTimeout, PemError, read_roots};
+use crate::net::{IdleTimeout, PemError, bound_unsent, read_roots};
 
 /// S3's certificate could not be judged, so nothing would be sent.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,15 @@ impl Used {
     }
 }
 
+/// Connections to S3 at a time, resting ones included. Over HTTP/2 a few clients could otherwise use up every
+/// descriptor; with one request on each connection, no client takes more than half.
+pub fn most_connections(limits: &Limits) -> usize {
+    limits.max_connections.max(LEAST).saturating_mul(2).min(Semaphore::MAX_PERMITS)
+}
+
+/// Two HTTP/2 connections full of requests.
+const LEAST: usize = 256;
+
 /// How connections are made.
 pub struct Link {
     /// Whom we trust, and the certificate that we show, if any.
@@ -64,6 +74,8 @@ pub struct Link {
     pub idle_timeout: Duration,
     /// How long a connection may rest before it is given up.
     pub pool_idle: Duration,
+    /// Connections at a time, resting ones included.
+    pub most: usize,
 }
 
 impl Link {
@@ -87,6 +99,7 @@ impl Link {
             connect_timeout: limits.connect_timeout,
             idle_timeout: limits.idle_timeout,
             pool_idle,
+            most: most_connections(limits),
         })
     }
 }
@@ -99,6 +112,7 @@ pub(super) struct Connector {
     server_name: Option<ServerName<'static>>,
     connect_timeout: Duration,
     idle_timeout: Duration,
+    places: Arc<Semaphore>,
 }
 
 impl Connector {
@@ -114,13 +128,16 @@ impl Connector {
             server_name: link.server_name,
             connect_timeout: link.connect_timeout,
             idle_timeout: link.idle_timeout,
+            places: Arc::new(Semaphore::new(link.most)),
         }
     }
 
     async fn connect(mut self, uri: Uri) -> io::Result<TokioIo<UpstreamStream>> {
         let encrypt = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let place = self.places.acquire_owned().await.map_err(io::Error::other)?;
         let tcp = self.tcp.call(uri).await.map_err(io::Error::other)?.into_inner();
+        bound_unsent(&tcp)?;
         let stream = if encrypt {
             let name = match self.server_name {
                 Some(name) => name,
@@ -130,8 +147,8 @@ impl Connector {
         } else {
             Transport::Plain(tcp)
         };
-        let stream = IdleTimeout::new(stream, self.idle_timeout);
-        Ok(TokioIo::new(UpstreamStream { stream, used: Used::default(), deaf: false }))
+        let stream = IdleTimeout::abrupt(stream, self.idle_timeout);
+        Ok(TokioIo::new(UpstreamStream { stream, used: Used::default(), deaf: false, _place: place }))
     }
 }
 
@@ -185,6 +202,7 @@ pub(super) struct UpstreamStream {
     used: Used,
     /// The other side takes no more bytes, but may have said something before.
     deaf: bool,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Connection for UpstreamStream {

@@ -7,5 +7,5 @@ mod endpoint;
 mod resolver;
 
 pub use client::{Upstream, UpstreamError};
-pub use connector::{Link, TrustError};
+pub use connector::{Link, TrustError, most_connections};
 pub use endpoint::Endpoint;

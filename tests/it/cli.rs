@@ -160,7 +160,10 @@ impl Running {
     }
 
     pub(crate) fn command(arguments: &[&str]) -> Self {
-        let mut command = proxy(arguments);
+        Self::spawn(&mut proxy(arguments))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = mpsc::sync_channel(10_000);
@@ -263,6 +266,41 @@ async fn a_second_sigterm_means_now() {
     running.signal("-TERM");
     let (code, _, log) = running.end();
     assert_eq!(code, Some(3), "{log}");
+}
+
+#[tokio::test]
+async fn as_many_files_may_be_open_as_the_system_allows() {
+    let upstream = Upstream::start().await;
+    let mut setup = Setup::new(upstream.endpoint());
+    setup.limits = "max_connections: 1000000";
+    let mut running = Running::spawn(Command::new("bash").env_clear().args([
+        "-c",
+        "ulimit -Sn 300; ulimit -Hn 600; exec \"$@\"",
+        "-",
+        env!("CARGO_BIN_EXE_proxy"),
+        "run",
+        "--config",
+        setup.write().to_str().unwrap(),
+    ]));
+    let warning = running.says(
+        "the process may not open as many files as limits.max_connections may need; raise its limit (ulimit -n)",
+    );
+    assert_eq!(warning["allowed"], 600);
+    running.says("listening");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.child.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().nth(3), Some("600"), "{files}");
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_a_problem() {
+    use std::os::unix::ffi::OsStrExt;
+    let setup = Setup::new("https://localhost:1");
+    let mut command = proxy(&["check", "--config", setup.write().to_str().unwrap()]);
+    let output = command.env("S3PROXY_ADMIN", std::ffi::OsStr::from_bytes(b"\xff")).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("S3PROXY_ADMIN is not UTF-8"), "{stderr}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use tokio::net::TcpListener;
 
-use crate::harness::{FOREIGN, Seen, Setup, Step, Upstream, answer, request};
+use crate::harness::{FOREIGN, Seen, Setup, Step, Upstream, answer, eventually, request};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -171,4 +171,41 @@ async fn an_abandoned_answer_does_not_spoil_the_next() {
     let reply = proxy.client("reader").await.ask("GET", "/reports/daily/x", &[], b"").await;
     assert_eq!((reply.status, reply.text()), (200, "ok"));
     assert_eq!(upstream.last().connection, 1);
+}
+
+#[tokio::test]
+async fn connections_to_s3_do_not_rest_until_s3_tires_of_them() {
+    let upstream = Upstream::scripted(|_| answer(OK)).await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut wire = proxy.client("admin").await;
+    assert_eq!(wire.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
+    assert_eq!(upstream.open(), 1);
+    // Within the twenty seconds that others report of S3, and far from the idle timeout of a minute.
+    eventually("the end of a connection at rest", async || (upstream.open() == 0).then_some(())).await;
+    assert_eq!(wire.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
+    assert_eq!(upstream.connections(), 2);
+}
+
+#[tokio::test]
+async fn every_address_of_a_name_is_tried() {
+    // `localhost` has an address in both families, and only one of them answers; which comes first is drawn anew.
+    let upstream =
+        Upstream::scripted(|_| [answer(OK), vec![Step::Close]].into_iter().flatten().collect()).await;
+    let proxy = Setup::new(upstream.endpoint().replace("127.0.0.1", "localhost")).start().await;
+    let mut wire = proxy.client("admin").await;
+    for _ in 0..20 {
+        assert_eq!(wire.ask("PUT", "/reports/daily/x", &[], b"").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_head_that_may_be_about_credentials_is_counted() {
+    let upstream =
+        Upstream::scripted(|_| vec![Step::Send(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()), Step::Close])
+            .await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut wire = proxy.client("admin").await;
+    wire.send(request("HEAD", "/reports/daily/x", &[], b"")).await;
+    assert_eq!(wire.answer("HEAD").await.status, 400);
+    assert!(proxy.metric("s3proxy_upstream_errors_total{kind=\"unexplained\"}").await > 0.5);
 }

@@ -1,8 +1,8 @@
 //! Uploads that are damaged on their way: the store never holds a wrong object, and a client that still listens is
 //! told so as S3 would tell it.
 
-use crate::harness::aws_chunked::{Length, Mode, SIGNATURE};
-use crate::harness::{Reply, access, head, settle};
+use crate::harness::aws_chunked::{Length, Mode, SIGNATURE, crc32};
+use crate::harness::{Reply, Setup, Upstream, access, head, settle};
 use crate::payload::Stored;
 
 const DATA: &[u8] = b"some bytes of an object";
@@ -79,13 +79,7 @@ async fn damaged_framing_is_refused_and_nothing_is_stored() {
                 let key = format!("daily/{mode:?}-{length:?}-{number}");
                 let reply = damaged(&stored, &key, mode, length, body.as_bytes()).await;
                 let object = stored.object(&key);
-                // With a declared length the framing goes through as it is, for S3 to judge. This store writes its file
-                // before it compares the checksum, and overlooks a second trailer; real bytes it never mistakes.
-                let good = if (mode, length) == (Mode::UnsignedTrailer, Length::Declared) {
-                    reply.status >= 400 || object.as_deref() == Some(DATA)
-                } else {
-                    object.is_none() && reply.status == 400 && reply.error_code() == "IncompleteBody"
-                };
+                let good = object.is_none() && reply.status == 400 && reply.error_code() == "IncompleteBody";
                 if !good {
                     let held = object.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
                     wrong.push(format!(
@@ -108,9 +102,11 @@ async fn chunks_that_do_not_add_up_are_refused_and_nothing_is_stored() {
             let key = format!("daily/{mode:?}-{claimed}");
             let mut headers = mode.headers(DATA);
             headers[2] = format!("x-amz-decoded-content-length: {claimed}");
-            let reply = with_headers(&stored, &key, &headers, Length::Unknown, text(mode).as_bytes()).await;
-            assert_eq!((reply.status, reply.error_code().as_str()), (400, "IncompleteBody"), "{key}");
-            assert_eq!(stored.object(&key), None, "{key}");
+            for length in [Length::Unknown, Length::Declared] {
+                let reply = with_headers(&stored, &key, &headers, length, text(mode).as_bytes()).await;
+                assert_eq!((reply.status, reply.error_code().as_str()), (400, "IncompleteBody"), "{key}");
+                assert_eq!(stored.object(&key), None, "{key}, {length:?}");
+            }
         }
     }
 }
@@ -163,17 +159,59 @@ async fn a_wrong_hash_is_noticed_by_the_store() {
     assert_eq!(stored.object("daily/x"), None);
 }
 
+/// Sound framing whose checksum is not that of its data.
+fn wrong_checksum(mode: Mode) -> String {
+    text(mode).replace(&crc32(DATA), "AAAAAA==")
+}
+
 #[tokio::test]
 async fn a_wrong_trailing_checksum_is_noticed_by_the_store() {
     let stored = Stored::start().await;
     for mode in [Mode::UnsignedTrailer, Mode::SignedChunksTrailer] {
         for length in [Length::Declared, Length::Unknown] {
-            let body = text(mode).replace("crc32:", "crc32:AAAA").replacen("==\r\n", "\r\n", 1);
-            let checksum = body.split("crc32:").nth(1).unwrap().split("\r\n").next().unwrap().to_owned();
-            let body = body.replace(&checksum, "AAAAAA==");
-            let reply = damaged(&stored, "daily/x", mode, length, body.as_bytes()).await;
+            let reply = damaged(&stored, "daily/x", mode, length, wrong_checksum(mode).as_bytes()).await;
             assert_eq!(reply.status, 400, "{mode:?} {length:?}");
             assert_eq!(reply.any_code(), "BadDigest", "the store's own answer comes through");
+        }
+    }
+}
+
+/// A store of one object that does as S3 does: it looks at the checksum first and stores then.
+fn verify_then_store(body: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(body).unwrap();
+    let (mut rest, mut data) = (text, String::new());
+    loop {
+        let (line, behind) = rest.split_once("\r\n").unwrap();
+        let size = usize::from_str_radix(line.split(';').next().unwrap(), 16).unwrap();
+        if size == 0 {
+            let checksum = behind.split("crc32:").nth(1)?.split("\r\n").next()?;
+            return (checksum == crc32(data.as_bytes())).then(|| data.into_bytes());
+        }
+        data.push_str(&behind[..size]);
+        rest = &behind[size + 2..];
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_verifies_first_never_holds_a_wrong_object() {
+    // The proxy does not compute checksums: it sees to it that the store can.
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    for mode in [Mode::UnsignedTrailer, Mode::SignedChunksTrailer] {
+        for length in [Length::Declared, Length::Unknown] {
+            for (body, held) in [(text(mode), Some(DATA.to_vec())), (wrong_checksum(mode), None)] {
+                let framed_by = length.header(body.as_bytes());
+                let mut headers = mode.headers(DATA);
+                headers.push(framed_by);
+                let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+                let mut wire = proxy.client("writer").await;
+                wire.send(head("PUT", "/reports/daily/x", &headers)).await;
+                wire.send(length.frame(body.as_bytes())).await;
+                assert_eq!(wire.answer("PUT").await.status, 200);
+                let arrived = upstream.last();
+                assert!(arrived.whole);
+                assert_eq!(verify_then_store(&arrived.body), held, "{mode:?} {length:?}");
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use crate::harness::{
-    Proxy, Setup, Step, Upstream, access, answer, eventually, head, plain_get, request, within,
+    Proxy, Setup, Step, TRUSTED, Upstream, access, answer, eventually, head, plain_get, request, within,
 };
 
 /// An upstream whose `slow` object comes in two halves, the second when the gate opens.
@@ -103,6 +103,27 @@ async fn the_drain_has_an_end() {
     for line in log.exactly(2).await {
         assert_eq!(access(&line, "error_code"), "ClientClosedRequest", "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_ignores_the_goodbye_begins_nothing_new() {
+    let (upstream, _gate) = slow().await;
+    let proxy = Setup::new(upstream.endpoint()).limits("drain_timeout: 500ms").start().await;
+    let mut client = proxy.frames(&TRUSTED.client("admin")).await;
+    let stream = client.get("/reports/x").await.unwrap();
+    assert_eq!(client.body(stream).await.as_deref(), Some(""));
+    proxy.stop.cancel();
+    refuses_connections(&proxy).await;
+    let mut refused = 0;
+    while let Ok(stream) = client.get("/reports/x").await
+        && let Some(body) = client.body(stream).await
+    {
+        assert!(body.contains("<Code>ServiceUnavailable</Code>"), "{body}");
+        refused += 1;
+    }
+    assert!(refused > 0);
+    assert_eq!(upstream.seen().len(), 1);
+    proxy.stopped().await;
 }
 
 #[tokio::test]

@@ -109,7 +109,17 @@ fn refused() -> Vec<(&'static str, &'static str, Option<Leaf>)> {
                 params.key_usages = vec![KeyUsagePurpose::KeyEncipherment];
             })),
         ),
+        ("for certificates as well", "wrong_usage", Some(also_for(KeyUsagePurpose::KeyCertSign))),
+        ("for revocation lists as well", "wrong_usage", Some(also_for(KeyUsagePurpose::CrlSign))),
     ]
+}
+
+/// A good client's certificate with a further usage of its key.
+fn also_for(usage: KeyUsagePurpose) -> Leaf {
+    TRUSTED.issue(|params| {
+        params.subject_alt_names = vec![uri(&spiffe("admin"))];
+        params.key_usages.push(usage);
+    })
 }
 
 #[tokio::test]

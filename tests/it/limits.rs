@@ -1,9 +1,12 @@
 //! Bounds on what a client can make the proxy hold, and that none of them hits a transfer that moves.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
+use crate::harness::frames::{CONTINUATION, END_STREAM, HEADERS, frame, head_block};
 use crate::harness::{
     Setup, Step, TRUSTED, Upstream, Wire, access, answer, connect, eventually, head, request, tls,
 };
@@ -16,7 +19,8 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
     let upstream = Upstream::start().await;
     let proxy = Setup::new(upstream.endpoint()).limits("max_connections: 2").start().await;
     let mut first = proxy.client("admin").await;
-    let silent = TcpStream::connect(proxy.address).await.unwrap();
+    let mut second = proxy.client("admin").await;
+    assert_eq!(second.ask("GET", "/reports/x", &[], b"").await.status, 200);
     assert_eq!(first.ask("GET", "/reports/x", &[], b"").await.status, 200);
 
     let mut beyond = Wire::new(TcpStream::connect(proxy.address).await.unwrap());
@@ -24,7 +28,7 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
     proxy.metric_reaches("s3proxy_handshakes_total{result=\"over_limit\"}", 1.0).await;
     assert_eq!(first.ask("GET", "/reports/x", &[], b"").await.status, 200, "who is in stays in");
 
-    drop(silent);
+    drop(second);
     eventually("room again", async || {
         let config = tls(Some(&TRUSTED.client("admin")), "http/1.1");
         let mut wire = Wire::new(connect(proxy.address, config).await.ok()?);
@@ -32,6 +36,20 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
         wire.answer_head().await.filter(|reply| reply.status == 200)
     })
     .await;
+}
+
+#[tokio::test]
+async fn sockets_that_say_nothing_keep_nobody_out() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).limits("max_connections: 2").start().await;
+    let mut silent = Vec::new();
+    for _ in 0..520 {
+        silent.push(TcpStream::connect(proxy.address).await.unwrap());
+    }
+    for _ in 0..2 {
+        assert_eq!(proxy.client("admin").await.ask("GET", "/reports/x", &[], b"").await.status, 200);
+    }
+    proxy.metric_reaches("s3proxy_handshakes_total{result=\"crowded_out\"}", 8.0).await;
 }
 
 #[tokio::test]
@@ -82,7 +100,11 @@ async fn a_client_that_stops_in_the_middle_is_cut_off() {
     let mut downloading = proxy.client("admin").await;
     downloading.send(request("GET", "/reports/x", &[], b"")).await;
     let lines = proxy.log.exactly(2).await;
-    assert!(lines.iter().all(|line| access(line, "error_code") != "null"), "{lines:#?}");
+    let code = |operation| {
+        access(lines.iter().find(|line| access(line, "operation") == operation).unwrap(), "error_code")
+    };
+    assert_eq!(code("GetObject"), "IdleTimeout");
+    assert_ne!(code("PutObject"), "null");
     assert!(!upstream.seen()[0].whole);
     drop((uploading, downloading));
 }
@@ -91,7 +113,7 @@ async fn a_client_that_stops_in_the_middle_is_cut_off() {
 async fn a_slow_transfer_that_moves_goes_on_for_as_long_as_it_takes() {
     const STEPS: usize = 18;
     let step = Duration::from_millis(100);
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let gate = Arc::new(Semaphore::new(0));
     let waiting = gate.clone();
     let upstream = Upstream::scripted(move |seen| {
         if !seen.request_line().starts_with("GET") {
@@ -125,6 +147,48 @@ async fn a_slow_transfer_that_moves_goes_on_for_as_long_as_it_takes() {
     assert!(reply.whole && reply.body.len() == STEPS);
 }
 
+/// Bytes in a step of the slow side, and steps: so much more than the kernels on the way hold that they fill up.
+const SIP: usize = 32 * 1024;
+const SIPS: usize = 120;
+
+#[tokio::test]
+async fn a_slow_reader_is_not_taken_for_an_absent_one() {
+    let limits = "idle_timeout: 500ms, connect_timeout: 50ms";
+    let large = vec![b'x'; 5 * SIP * SIPS];
+    let upstream = Upstream::scripted(move |_| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", large.len());
+        vec![Step::Send(head.into()), Step::Send(large.clone())]
+    })
+    .await;
+    let proxy = Setup::new(upstream.endpoint()).limits(limits).start().await;
+    let mut wire = proxy.client("admin").await;
+    wire.send(request("GET", "/reports/x", &[], b"")).await;
+    wire.answer_head().await.unwrap();
+    for _ in 0..SIPS {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(wire.exactly(SIP).await.is_ok(), "cut off in the middle");
+    }
+    assert!(proxy.log.lines().is_empty());
+}
+
+#[tokio::test]
+async fn a_slow_s3_is_not_taken_for_an_absent_one() {
+    let limits = "idle_timeout: 500ms, connect_timeout: 50ms";
+    let s3 = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Setup::new(format!("http://{}", s3.local_addr().unwrap())).limits(limits).start().await;
+    let mut wire = proxy.client("admin").await;
+    wire.send(head("PUT", "/reports/x", &[&format!("Content-Length: {OFFERED}")])).await;
+    let piece = vec![b'x'; SIP];
+    let pushing = tokio::spawn(async move { while wire.try_send(&piece).await.is_ok() {} });
+    let mut taking = Wire::new(s3.accept().await.unwrap().0);
+    for _ in 0..SIPS {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(taking.exactly(SIP).await.is_ok(), "cut off in the middle");
+    }
+    assert!(proxy.log.lines().is_empty());
+    pushing.abort();
+}
+
 #[tokio::test]
 async fn a_head_that_does_not_come_to_its_end_is_given_up() {
     let upstream = Upstream::start().await;
@@ -150,6 +214,73 @@ async fn a_head_that_does_not_come_to_its_end_is_given_up() {
     }
     assert!(gone, "still there after {:?}", began.elapsed());
     assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_head_over_http2_that_does_not_come_to_its_end_is_given_up() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).limits("header_timeout: 300ms").start().await;
+    let mut client = proxy.frames(&TRUSTED.client("admin")).await;
+    let stream = client.get("/reports/x").await.unwrap();
+    assert_eq!(client.body(stream).await.as_deref(), Some(""));
+    let stream = client.next();
+    let (block, began) = (head_block("GET", "/reports/y"), Instant::now());
+    client.wire.send(frame(HEADERS, END_STREAM, stream, &block[..1])).await;
+    // As slowly as the head may go on, it has to come to an end.
+    let mut sent = 1;
+    while client.wire.try_send(&frame(CONTINUATION, 0, stream, &block[sent..=sent])).await.is_ok() {
+        sent = (sent + 1).min(block.len() - 2);
+        assert!(began.elapsed() < Duration::from_secs(10), "still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+    // A preface that does not come is none either.
+    let config = tls(Some(&TRUSTED.client("admin")), "h2");
+    let mut silent = Wire::new(connect(proxy.address, config).await.unwrap());
+    silent.until(b"never").await.unwrap_err();
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_counted_by_cause() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).limits("header_timeout: 100ms").start().await;
+    let long = format!("x-amz-meta-a: {}", "x".repeat(70_000));
+    let many: Vec<String> = (0..300).map(|i| format!("a{i}: b")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (cause, status, bytes) in [
+        ("malformed", "400", b"GET /reports/x HTTP/1.1\r\nno header\r\n\r\n".to_vec()),
+        (
+            "malformed",
+            "400",
+            b"GET /reports/x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_vec(),
+        ),
+        ("head_too_large", "431", head("GET", "/reports/x", &[&long])),
+        ("head_too_large", "431", head("GET", "/reports/x", &many)),
+        ("head_timeout", "408", b"GET /reports/x HTTP/1.1\r\n".to_vec()),
+    ] {
+        let series = format!("s3proxy_bad_requests_total{{cause=\"{cause}\"}}");
+        let before = proxy.metric(&series).await;
+        let mut wire = proxy.client("admin").await;
+        let _ = wire.try_send(&bytes).await;
+        let reply = wire.until(b"\r\n").await.unwrap_or_default();
+        let reply = String::from_utf8_lossy(&reply).into_owned();
+        assert!(reply.contains(status) || status == "408" && reply.is_empty(), "{cause}: {reply}");
+        proxy.metric_reaches(&series, before + 1.0).await;
+    }
+    assert!(upstream.seen().is_empty());
+}
+
+#[tokio::test]
+async fn metadata_in_many_lines_is_one_request_over_both_protocols() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let lines: Vec<String> = (0..120).map(|i| format!("x-amz-meta-{i}: b")).collect();
+    let mut lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    assert_eq!(proxy.client("admin").await.ask("PUT", "/reports/x", &lines, b"").await.status, 200);
+    lines.push("content-length: 0");
+    let mut http2 = proxy.http2("admin").await;
+    assert_eq!(http2.begin("PUT", "/reports/x", &lines, b"").await.unwrap().status(), 200);
 }
 
 #[tokio::test]
@@ -199,7 +330,40 @@ async fn what_the_client_does_not_take_is_not_taken_from_s3() {
     wire.send(request("GET", "/reports/x", &[], b"")).await;
     let mut http2 = proxy.http2("admin").await;
     let _unread = http2.begin("GET", "/reports/x", &[], b"").await.unwrap();
-    // Until nothing has moved for a while.
+    let sent = at_rest(&upstream).await;
+    assert!((1..2 * HELD).contains(&sent), "{sent} bytes are held by the proxy");
+}
+
+#[tokio::test]
+async fn what_an_absent_client_does_not_take_is_not_taken_from_s3() {
+    const PIECE: usize = 64 * 1024;
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = gate.clone();
+    let upstream = Upstream::scripted(move |_| {
+        let mut steps = vec![Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\nxxx".to_vec())];
+        for _ in 0..500 {
+            steps.extend([Step::Wait(waiting.clone()), Step::Send(vec![b'x'; PIECE])]);
+        }
+        steps
+    })
+    .await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut wire = proxy.client("admin").await;
+    wire.send(request("GET", "/reports/x", &[], b"")).await;
+    wire.until(b"xxx").await.unwrap();
+    drop(wire);
+    proxy.log.exactly(1).await;
+    // S3 goes on, a piece at a time, until there is nobody to send it to.
+    eventually("the end of the connection to S3", async || {
+        gate.add_permits(1);
+        (gate.available_permits() > 10).then_some(())
+    })
+    .await;
+    assert!(upstream.sent() < 3 * PIECE, "{} bytes of an answer that nobody reads", upstream.sent());
+}
+
+/// What S3 has sent when nothing has moved for a while.
+async fn at_rest(upstream: &Upstream) -> usize {
     let (mut before, mut since) = (0, Instant::now());
     while since.elapsed() < Duration::from_millis(500) {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -207,5 +371,5 @@ async fn what_the_client_does_not_take_is_not_taken_from_s3() {
             (before, since) = (upstream.sent(), Instant::now());
         }
     }
-    assert!((1..2 * HELD).contains(&before), "{before} bytes are held by the proxy");
+    before
 }

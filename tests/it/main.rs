@@ -21,6 +21,7 @@ mod framing;
 mod handshakes;
 mod keys;
 mod limits;
+mod overload;
 mod payload;
 mod probes;
 mod properties;

@@ -120,10 +120,12 @@ async fn nothing_in_a_line_can_make_another() {
     let upstream = Upstream::start().await;
     let proxy = Setup::new(upstream.endpoint()).start().await;
     let mut wire = proxy.client("admin").await;
-    let key = "%0A%7B%22status%22%3A200%7D%0D%0A%22%5C%1B%5B31m%E2%80%A8";
+    let key = "%0A%7B%22status%22%3A200%7D%0D%0A%22%5C%1B%5B31m%E2%80%A8%E2%80%AE%C2%9B";
     wire.ask("GET", &format!("/reports/{key}"), &[], b"").await;
     let line = &proxy.log.exactly(1).await[0];
-    assert_eq!(line["key"], "\n{\"status\":200}\r\n\"\\\u{1b}[31m\u{2028}");
+    assert_eq!(line["key"], "\n{\"status\":200}\r\n\"\\\u{1b}[31m\u{2028}\u{202e}\u{9b}");
+    assert!(proxy.log.text().chars().all(|c| c == '\n' || (' '..='~').contains(&c)), "{}", proxy.log.text());
+    assert_eq!(access(line, "time").len(), "2026-11-24T04:04:43.884Z".len(), "{line}");
 }
 
 #[tokio::test]

@@ -60,6 +60,32 @@ async fn a_file_that_changes_is_noticed_without_a_signal() {
 }
 
 #[tokio::test]
+async fn a_file_that_changes_while_the_process_starts_is_noticed() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start_while(|setup| {
+        let file = setup.folder.path().join("config.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, with_grants(&text, OPEN)).unwrap();
+    });
+    proxy.readiness(200).await;
+    eventually("the new grants", async || {
+        (status(&mut proxy.client("nobody").await).await == 200).then_some(())
+    })
+    .await;
+
+    // The certificate too, which is read a moment later.
+    let new = TRUSTED.server();
+    let proxy = Setup::new(upstream.endpoint()).start_while(|setup| {
+        std::fs::write(setup.folder.path().join("server.crt"), &new.pem).unwrap();
+        std::fs::write(setup.folder.path().join("server.key"), &new.key_pem).unwrap();
+    });
+    eventually("the new certificate", async || {
+        (certificate_of(&proxy.client("admin").await) == new.certificate).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_broken_file_changes_nothing_and_is_counted() {
     let upstream = Upstream::start().await;
     let proxy = Setup::new(upstream.endpoint()).start().await;

@@ -2,7 +2,7 @@
 //! `tests/data/requests.txt`.
 
 use crate::harness::table::{Call, rows};
-use crate::harness::{Proxy, Seen, Setup, Step, Upstream, access, answer, collect, request, verify};
+use crate::harness::{Proxy, Seen, Setup, Step, TRUSTED, Upstream, access, answer, collect, request, verify};
 
 const TOKEN: &str = "the-proxys-own-token";
 
@@ -208,4 +208,73 @@ async fn what_a_guardrail_adds_is_signed_and_asks_for_no_grant() {
     let line = proxy.log.exactly(3).await.remove(1);
     assert_eq!(access(&line, "grant"), "guardrail:encryption");
     assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_said_twice_is_refused() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut wire = proxy.client("admin").await;
+    for lines in [
+        ["Range: bytes=0-1", "Range: bytes=5-6"],
+        [
+            "x-amz-content-sha256: UNSIGNED-PAYLOAD",
+            "x-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        ],
+    ] {
+        let reply = wire.ask("GET", "/reports/daily/x", &lines, b"").await;
+        assert_eq!((reply.status, reply.error_code().as_str()), (400, "InvalidArgument"), "{lines:?}");
+    }
+    assert!(upstream.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_target_has_no_fragment() {
+    let upstream = Upstream::start().await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut wire = proxy.client("admin").await;
+    for target in ["/reports/daily/x#?versionId=1", "/reports/daily/x?versionId=1#", "/reports/a#b"] {
+        let reply = wire.ask("DELETE", target, &[], b"").await;
+        assert_eq!((reply.status, reply.error_code().as_str()), (400, "InvalidURI"), "{target}");
+        assert_eq!(wire.ask("DELETE", "/reports/a%23b", &["If-Match: #"], b"#").await.status, 400);
+        wire = proxy.client("admin").await;
+        assert_eq!(wire.ask("DELETE", "/reports/a%23b", &["If-Match: #"], b"").await.status, 200);
+    }
+    assert_eq!(upstream.seen().len(), 3);
+    // Over HTTP/2 the proxy does not get to see it: what stands behind it is lost.
+    let mut client = proxy.frames(&TRUSTED.client("admin")).await;
+    let stream = client.get("/reports/daily/x#?versionId=1").await.unwrap();
+    client.body(stream).await.unwrap();
+    assert_eq!(upstream.last().target(), "/reports/daily/x");
+}
+
+#[tokio::test]
+async fn paging_tells_nothing_of_other_buckets() {
+    let upstream = Upstream::scripted(|_| listing(&["reports", "reports-secret"])).await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    for query in ["prefix=reports-s&max-buckets=1", "max-buckets=1&continuation-token=t&prefix=re"] {
+        let reply = proxy.client("lister").await.ask("GET", &format!("/?{query}"), &[], b"").await;
+        assert_eq!(reply.text().contains("<Name>reports</Name>"), query.ends_with("prefix=re"), "{query}");
+        assert!(!reply.text().contains("secret"), "{}", reply.text());
+        assert_eq!(upstream.last().target(), "/");
+    }
+}
+
+#[tokio::test]
+async fn an_object_tells_of_its_lock_and_tags_only_whom_a_grant_lets_ask() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nx-amz-object-lock-mode: COMPLIANCE\r\n\
+        x-amz-object-lock-legal-hold: ON\r\nx-amz-tagging-count: 2\r\nx-amz-meta-a: b\r\n\r\n";
+    let upstream = Upstream::scripted(|_| answer(HEAD)).await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    for (account, told) in [("reader", false), ("admin", true)] {
+        for method in ["GET", "HEAD"] {
+            let mut wire = proxy.client(account).await;
+            wire.send(request(method, "/reports/daily/x", &[], b"")).await;
+            let reply = wire.answer(method).await;
+            assert_eq!(reply.header("x-amz-meta-a"), Some("b"));
+            for name in ["x-amz-object-lock-mode", "x-amz-object-lock-legal-hold", "x-amz-tagging-count"] {
+                assert_eq!(reply.header(name).is_some(), told, "{name} for {account}");
+            }
+        }
+    }
 }

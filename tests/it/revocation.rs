@@ -4,7 +4,8 @@ use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, Ser
 use time::{Duration, OffsetDateTime};
 
 use crate::harness::{
-    Leaf, Proxy, Setup, TRUSTED, Upstream, Wire, connect, eventually, request, spiffe, tls, uri,
+    Leaf, Proxy, Setup, Step, TRUSTED, Upstream, Wire, access, connect, eventually, head, request, spiffe,
+    tls, uri,
 };
 
 /// A list of the trusted authority's that is good until `next`.
@@ -99,6 +100,54 @@ async fn a_client_that_is_revoked_is_cut_off() {
     assert_eq!(other.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
 }
 
+/// Puts a list in force that revokes number 7.
+async fn revoke(proxy: &Proxy) {
+    std::fs::write(proxy.setup.folder.path().join("crl.pem"), list(&[7], Duration::days(1))).unwrap();
+    proxy.reload.send(()).await.unwrap();
+    proxy.metric_reaches("s3proxy_reloads_total{result=\"ok\"}", 1.0).await;
+}
+
+#[tokio::test]
+async fn a_revoked_client_that_ignores_the_goodbye_gets_nothing_and_is_cut_off() {
+    let upstream = Upstream::start().await;
+    let proxy = setup(&upstream, &list(&[], Duration::days(1))).limits("drain_timeout: 1s").start().await;
+    let mut client = proxy.frames(&numbered(7)).await;
+    let stream = client.get("/reports/daily/x").await.unwrap();
+    assert_eq!(client.body(stream).await.as_deref(), Some(""));
+    let asked = upstream.seen().len();
+    revoke(&proxy).await;
+    let refused = eventually("the first refusal", async || {
+        let stream = client.get("/reports/daily/x").await.ok()?;
+        client.body(stream).await.filter(|body| !body.is_empty())
+    })
+    .await;
+    assert!(refused.contains("<Code>AccessDenied</Code>"), "{refused}");
+    let refused_from = upstream.seen().len();
+    // It may not go on for ever, and nothing of it arrives.
+    eventually("the end of the connection", async || {
+        let Ok(stream) = client.get("/reports/daily/x").await else { return Some(()) };
+        client.body(stream).await.is_none().then_some(())
+    })
+    .await;
+    assert!(refused_from <= asked + 2, "served after the list was in force");
+    assert_eq!(upstream.seen().len(), refused_from);
+}
+
+#[tokio::test]
+async fn a_revoked_client_cannot_upload_for_ever() {
+    let upstream = Upstream::scripted(|_| vec![Step::Body]).await;
+    let proxy = setup(&upstream, &list(&[], Duration::days(1))).limits("drain_timeout: 300ms").start().await;
+    let mut wire = open(&proxy, &numbered(7)).await.unwrap();
+    wire.send(head("PUT", "/reports/daily/x", &["Content-Length: 1000000"])).await;
+    wire.send("first").await;
+    upstream.arrival().await;
+    revoke(&proxy).await;
+    eventually("the end of the upload", async || wire.try_send(b"more").await.is_err().then_some(())).await;
+    let line = &proxy.log.exactly(1).await[0];
+    assert_ne!(access(line, "error_code"), "null", "{line}");
+    assert!(!upstream.only().whole);
+}
+
 #[tokio::test]
 async fn a_connection_ends_with_its_clients_certificate() {
     let upstream = Upstream::start().await;
@@ -118,4 +167,19 @@ async fn a_connection_ends_with_its_clients_certificate() {
         attempt(&proxy, &short).await.is_none().then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_the_list_that_vouched_for_it() {
+    let upstream = Upstream::start().await;
+    let until = std::time::SystemTime::now() + std::time::Duration::from_secs(3);
+    let until = until.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let proxy = setup(&upstream, &list(&[], Duration::seconds(3))).start().await;
+    let shown = proxy.metric("s3proxy_crl_expiry_timestamp_seconds").await;
+    assert!((shown - until).abs() < 2.0, "{shown}");
+    let mut wire = open(&proxy, &numbered(9)).await.unwrap();
+    assert_eq!(wire.ask("GET", "/reports/daily/x", &[], b"").await.status, 200);
+    let began = std::time::Instant::now();
+    assert!(wire.ends().await);
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
 }

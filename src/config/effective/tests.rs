@@ -157,6 +157,48 @@ fn what_is_probably_not_meant_is_warned_of() {
 }
 
 #[test]
+fn sizes_are_shown_as_they_are() {
+    for size in ["5TiB", "1025KiB", "5368709121B", "0B"] {
+        let config = parse(&FULL.replace("10GiB", size)).unwrap();
+        assert!(config.to_string().contains(&format!("max_object_size: \"{size}\"")), "{config}");
+        assert_eq!(parse(&config.to_string()).unwrap().limits.max_object_size, config.limits.max_object_size);
+    }
+}
+
+#[test]
+fn one_mistake_is_one_message() {
+    let found = problems(&FULL.replace("region: eu-west-1", "region: Mars"));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let found = problems(&FULL.replace("source: environment", "source: environment, fil: x"));
+    assert_eq!(found[0].matches(" source,").count(), 1, "a key is known once: {found:#?}");
+}
+
+#[test]
+fn a_region_of_the_environment_is_taken_or_complained_of() {
+    let text = FULL.replace("{ region: eu-west-1 }", "{}");
+    let with = |region: &str| {
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Config::parse(&text, &[variable("AWS_REGION", region), variable("AWS_DEFAULT_REGION", "eu-north-1")])
+    };
+    assert_eq!(with("eu-west-2").unwrap().upstream.region, "eu-west-2");
+    assert_eq!(with("").unwrap().upstream.region, "eu-north-1");
+    let found = with("Mars").unwrap_err().to_string();
+    assert!(found.contains("AWS_REGION is 'Mars'") && !found.contains('\n'), "{found}");
+}
+
+#[test]
+fn ports_that_collide_and_times_without_end_are_refused() {
+    for admin in ["127.0.0.1:8443", "0.0.0.0:8443", "\"[::]:8443\""] {
+        let found = problems(&FULL.replace("admin: 127.0.0.1:9090", &format!("admin: {admin}")));
+        assert!(found[0].starts_with("admin: must differ"), "{found:#?}");
+    }
+    parse(&FULL.replace("admin: 127.0.0.1:9090", "admin: 127.0.0.2:8443")).unwrap();
+    parse(&FULL.replace("1m 30s", "365d")).unwrap();
+    let found = problems(&FULL.replace("1m 30s", "500000000000y"));
+    assert!(found[0].starts_with("limits.idle_timeout: "), "{found:#?}");
+}
+
+#[test]
 fn guardrails_stand_by_default_and_are_checked() {
     let key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
     let with = |text: &str| parse(&format!("{FULL}guardrails: {text}\n"));

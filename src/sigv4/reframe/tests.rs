@@ -164,3 +164,17 @@ proptest! {
         let _ = run(&mut Reframer::unsigned(decoded, crc()), &wire, &[]);
     }
 }
+
+#[test]
+fn chunks_of_a_byte_do_not_make_frames_of_a_byte() {
+    let names = TrailerNames::parse("x-amz-checksum-crc32").unwrap();
+    let mut reframer = Reframer::unsigned(10_000, names);
+    let framed = "1\r\nx\r\n".repeat(10_000) + "0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
+    let mut pieces = 0;
+    for frame in framed.as_bytes().chunks(16 * 1024) {
+        reframer.push(Bytes::copy_from_slice(frame)).unwrap();
+        pieces += std::iter::from_fn(|| reframer.pop()).count();
+    }
+    reframer.finish().unwrap();
+    assert!(pieces <= 4, "{pieces}");
+}

@@ -1,6 +1,7 @@
 //! An HTTP/2 client: hyper's, because what goes wrong here goes wrong in frames, not in text.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -10,7 +11,7 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
@@ -27,8 +28,19 @@ pub(crate) struct Http2 {
 
 impl Http2 {
     pub(super) async fn new(stream: TlsStream<TcpStream>) -> Self {
+        Self::with(stream, &Builder::new(TokioExecutor::new())).await
+    }
+
+    /// One that takes no byte of an answer, and is alive all the same.
+    pub(crate) async fn unwilling(stream: TlsStream<TcpStream>) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).keep_alive_interval(Duration::from_millis(50));
+        Self::with(stream, builder.initial_stream_window_size(0)).await
+    }
+
+    async fn with(stream: TlsStream<TcpStream>, builder: &Builder<TokioExecutor>) -> Self {
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-        let handshake = Builder::new(TokioExecutor::new()).handshake(TokioIo::new(stream));
+        let handshake = builder.handshake(TokioIo::new(stream));
         let (sender, connection) = within("the HTTP/2 handshake", handshake).await.unwrap();
         let connection = tokio::spawn(async move {
             let _ = connection.await;
@@ -63,6 +75,17 @@ impl Http2 {
         let frames = pieces.into_iter().map(|piece| Ok(Frame::data(Bytes::from(piece))));
         let body = BodyExt::boxed(StreamBody::new(stream::iter(frames)));
         self.send(head(method, target, headers), body).await
+    }
+
+    /// A request without a body, begun now and answered later.
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+    ) -> impl Future<Output = hyper::Result<Response<Incoming>>> + Send + 'static {
+        let request = head(method, target, &[]).body(Empty::new().boxed()).unwrap();
+        let answer = self.sender.send_request(request);
+        async move { within("an HTTP/2 answer", answer).await }
     }
 
     async fn send(&mut self, head: http::request::Builder, body: Body) -> hyper::Result<Response<Incoming>> {

@@ -3,6 +3,7 @@
 mod agent;
 pub(crate) mod aws_chunked;
 mod bridge;
+pub(crate) mod frames;
 mod http2;
 mod pki;
 mod proxy;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub(crate) use agent::{FakeAgent, credentials as pod_credentials};
 pub(crate) use bridge::{Bridge, write_client};
+pub(crate) use frames::Frames;
 pub(crate) use http2::{Http2, collect};
 pub(crate) use pki::{FOREIGN, Leaf, TRUSTED, dns, spiffe, uri};
 pub(crate) use proxy::{Proxy, SECRET, Setup, access, plain_get};

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use s3_access_proxy::app;
 use s3_access_proxy::config::Config;
+use s3_access_proxy::process::FileWatch;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Http2, KEY_ID, Reply, TRUSTED, Wire, connect, eventually, request, tls, within};
+use super::{Frames, Http2, KEY_ID, Leaf, Reply, TRUSTED, Wire, connect, eventually, request, tls, within};
 
 /// Only store and proxy know it.
 pub(crate) const SECRET: &str = "itest/secret+that=never/appears";
@@ -151,17 +152,21 @@ limits: {{ {limits} }}
 
     /// Starts it.
     pub(crate) fn start_unready(self) -> Proxy {
+        self.start_while(|_| {})
+    }
+
+    /// Starts it; files change after they have been read and before it serves.
+    pub(crate) fn start_while(self, change: impl FnOnce(&Self)) -> Proxy {
         let file = self.write();
+        let files = FileWatch::new(vec![file.clone()]);
         let log = Log::default();
         let bound = app::build(Config::load(&file, &[]).unwrap(), log.clone()).unwrap();
         let (address, admin) = (bound.address().unwrap(), bound.admin_address().unwrap());
+        change(&self);
         let stop = CancellationToken::new();
         let (reload, reloads) = mpsc::channel(1);
-        let reread = {
-            let file = file.clone();
-            Box::new(move || Config::load(&file, &[]))
-        };
-        let running = tokio::spawn(bound.run(stop.clone(), reloads, reread, vec![file]));
+        let reread = Box::new(move || Config::load(&file, &[]));
+        let running = tokio::spawn(bound.run(stop.clone(), reloads, reread, files));
         Proxy { address, admin, log, setup: self, reload, stop, running }
     }
 }
@@ -195,6 +200,17 @@ impl Proxy {
     /// A new HTTP/2 connection as one of the service accounts.
     pub(crate) async fn http2(&self, account: &str) -> Http2 {
         Http2::new(connect(self.address, tls(Some(&TRUSTED.client(account)), "h2")).await.unwrap()).await
+    }
+
+    /// One that writes its own frames.
+    pub(crate) async fn frames(&self, leaf: &Leaf) -> Frames {
+        Frames::new(Wire::new(connect(self.address, tls(Some(leaf), "h2")).await.unwrap())).await
+    }
+
+    /// One that takes no byte of an answer, over HTTP/2.
+    pub(crate) async fn unwilling(&self, account: &str) -> Http2 {
+        Http2::unwilling(connect(self.address, tls(Some(&TRUSTED.client(account)), "h2")).await.unwrap())
+            .await
     }
 
     /// Waits until `/readyz` answers with a status.
@@ -244,10 +260,11 @@ pub(crate) async fn plain_get(address: SocketAddr, path: &str) -> Reply {
 
 /// The access log, kept in memory.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>, Arc<Mutex<()>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _taken = self.1.lock().unwrap();
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -258,11 +275,19 @@ impl io::Write for Log {
 }
 
 impl Log {
+    /// Takes no line any more until the result is dropped.
+    pub(crate) fn hold(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.1.lock().unwrap()
+    }
+
+    /// Everything so far, as it was written.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
     /// Every line so far, as JSON.
     pub(crate) fn lines(&self) -> Vec<Value> {
-        let bytes = self.0.lock().unwrap().clone();
-        let text = String::from_utf8(bytes).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Waits until there are so many lines, and fails if there are more.

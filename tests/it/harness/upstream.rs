@@ -83,6 +83,7 @@ pub(crate) struct Upstream {
 #[derive(Default)]
 struct Log {
     connections: Mutex<usize>,
+    open: Mutex<usize>,
     sent: Mutex<usize>,
     requests: Mutex<BTreeMap<usize, Seen>>,
 }
@@ -159,6 +160,11 @@ impl Upstream {
         *self.log.sent.lock().unwrap()
     }
 
+    /// Connections that nobody has closed yet.
+    pub(crate) fn open(&self) -> usize {
+        *self.log.open.lock().unwrap()
+    }
+
     /// Connections so far, whether or not a request came on them.
     pub(crate) fn connections(&self) -> usize {
         *self.log.connections.lock().unwrap()
@@ -181,7 +187,12 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, script: Sc
             *count += 1;
             *count - 1
         };
-        connections.spawn(connection(stream, acceptor.clone(), number, script.clone(), log.clone()));
+        *log.open.lock().unwrap() += 1;
+        let (acceptor, script, log) = (acceptor.clone(), script.clone(), log.clone());
+        connections.spawn(async move {
+            connection(stream, acceptor, number, script, log.clone()).await;
+            *log.open.lock().unwrap() -= 1;
+        });
     }
 }
 

@@ -1,0 +1,177 @@
+//! The time limit on request heads over HTTP/2, which hyper has for HTTP/1.1 only.
+//!
+//! A head is a HEADERS frame and the CONTINUATION frames behind it (RFC 9113 sections 6.2 and 6.10); until the last one
+//! has come nothing else may be said on the connection. The beginnings of frames are read along for that, nothing more.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// What every connection starts with (RFC 9113 section 3.4).
+const PREFACE: usize = 24;
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+const END_HEADERS: u8 = 4;
+
+/// Where in the frames a stream of bytes is.
+#[derive(Debug)]
+struct Position {
+    /// Bytes to pass over: of the preface or of a frame's payload.
+    over: usize,
+    /// The beginning of a frame, as far as it has come.
+    begun: Vec<u8>,
+    /// Whether a head, or the preface, has begun and not ended.
+    open: bool,
+    /// Whether it ends with what is passed over.
+    ends: bool,
+    /// How many have ended.
+    ended: u64,
+}
+
+impl Position {
+    fn start() -> Self {
+        Self { over: PREFACE, begun: Vec::with_capacity(9), open: true, ends: true, ended: 0 }
+    }
+
+    fn read(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.over > 0 {
+                let passed = self.over.min(bytes.len());
+                (self.over, bytes) = (self.over - passed, &bytes[passed..]);
+            } else {
+                let missing = (9 - self.begun.len()).min(bytes.len());
+                self.begun.extend_from_slice(&bytes[..missing]);
+                bytes = &bytes[missing..];
+                self.begin();
+            }
+            if self.over == 0 && self.ends {
+                (self.open, self.ends) = (false, false);
+                self.ended += 1;
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        let [a, b, c, kind, flags, ..] = self.begun[..] else { return };
+        if self.begun.len() < 9 {
+            return;
+        }
+        self.over = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        if matches!(kind, HEADERS | CONTINUATION) {
+            (self.open, self.ends) = (true, flags & END_HEADERS != 0);
+        }
+        self.begun.clear();
+    }
+}
+
+/// Ends a connection whose client does not come to the end of a head.
+#[derive(Debug)]
+pub struct Http2Heads<S> {
+    stream: S,
+    limit: Duration,
+    position: Position,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Http2Heads<S> {
+    /// A head, and before it the preface, has to come within `limit`.
+    pub fn new(stream: S, limit: Duration) -> Self {
+        Self { stream, limit, position: Position::start(), alarm: None }
+    }
+
+    fn late(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.position.open {
+            self.alarm = None;
+            return false;
+        }
+        let limit = self.limit;
+        self.alarm.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx).is_ready()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Http2Heads<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let ended = self.position.ended;
+        self.position.read(&buf.filled()[before..]);
+        if ended != self.position.ended {
+            // A head that is open now is another one, and has its own time.
+            self.alarm = None;
+        }
+        if self.late(cx) && !matches!(polled, Poll::Ready(Err(_))) {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "a head did not come to its end",
+            )));
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Http2Heads<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0, 0, u8::try_from(payload.len()).unwrap(), kind, flags, 0, 0, 0, 1];
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    #[test]
+    fn a_head_is_open_from_its_first_frame_to_its_last_byte() {
+        let head = frame(HEADERS, 0, b"abc");
+        let more = frame(CONTINUATION, 0, b"d");
+        let last = frame(CONTINUATION, END_HEADERS, b"ef");
+        let data = frame(0, 0, &[HEADERS; 30]);
+        let bytes =
+            [&[b'x'; PREFACE][..], &data, &head, &more, &last, &frame(HEADERS, END_HEADERS, b""), &data]
+                .concat();
+        let (begin, end) = (PREFACE + 39 + 9, PREFACE + 39 + 12 + 10 + 11);
+        let mut position = Position::start();
+        for (at, byte) in bytes.iter().enumerate() {
+            position.read(&[*byte]);
+            let come = at + 1;
+            assert_eq!(position.open, come < PREFACE || (begin..end).contains(&come), "after {come} bytes");
+        }
+        let mut whole = Position::start();
+        whole.read(&bytes);
+        assert!(!whole.open);
+    }
+}

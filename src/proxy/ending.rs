@@ -1,0 +1,127 @@
+//! How a client's connection ends before the client wants it to: the process drains, or the client is trusted no longer.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hyper_util::server::graceful::GracefulConnection;
+use rustls::pki_types::CertificateDer;
+use tokio::sync::watch;
+
+use super::client::Client;
+use crate::net::Stop;
+use crate::s3::{ErrorCode, Refusal};
+use crate::tls::ServerTls;
+
+/// Why a connection takes no requests any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dismissal {
+    /// The process stops.
+    Draining,
+    /// The client's certificate has expired, is revoked, or its authority has gone.
+    Untrusted,
+}
+
+impl Dismissal {
+    /// What the client is told.
+    pub(super) fn refusal(self) -> Refusal {
+        match self {
+            Self::Draining => Refusal::new(
+                ErrorCode::ServiceUnavailable,
+                "The proxy is shutting down. Please retry on another connection.",
+            ),
+            Self::Untrusted => Refusal::new(
+                ErrorCode::AccessDenied,
+                "Your certificate is no longer accepted. Ask an administrator for a new one.",
+            ),
+        }
+    }
+}
+
+/// What ends a connection.
+pub(super) struct Ending {
+    pub(super) stop: Stop,
+    pub(super) trust: Trust,
+    pub(super) client: Arc<Client>,
+    /// For what is in flight then.
+    pub(super) grace: Duration,
+}
+
+impl Ending {
+    /// Serves a connection until it ends.
+    ///
+    /// hyper is asked to close it in good order, but over HTTP/2 that waits for the client's word, and a body may take
+    /// as long as its sender likes. So every further request is refused from now on, what is in flight may finish, and
+    /// when the time for that is over the connection is dropped.
+    pub(super) async fn drive<C: GracefulConnection>(self, connection: C) -> Result<(), C::Error> {
+        let Self { stop, trust, client, grace } = self;
+        let (mut connection, mut lost) = (pin!(connection), pin!(trust.lost()));
+        tokio::select! {
+            biased;
+            () = stop.drain.cancelled() => client.dismiss(Dismissal::Draining),
+            why = &mut lost => {
+                tracing::info!(client = %client.label(), why, "a connection ends");
+                client.dismiss(Dismissal::Untrusted);
+            }
+            result = connection.as_mut() => return result,
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            result = connection => result,
+            () = stop.now.cancelled() => Ok(()),
+            () = tokio::time::sleep(grace) => Ok(()),
+        }
+    }
+}
+
+/// Why a connected client is who it says.
+pub(super) struct Trust {
+    chain: Vec<CertificateDer<'static>>,
+    not_after: SystemTime,
+    tls: watch::Receiver<Arc<ServerTls>>,
+}
+
+impl Trust {
+    pub(super) fn new(
+        chain: Vec<CertificateDer<'static>>,
+        not_after: SystemTime,
+        tls: watch::Receiver<Arc<ServerTls>>,
+    ) -> Self {
+        Self { chain, not_after, tls }
+    }
+
+    /// Until the certificate is out of date, or is refused by roots or revocation lists: because others have come into
+    /// force, or because a list or an intermediate has expired.
+    async fn lost(mut self) -> &'static str {
+        let left = self.not_after.duration_since(SystemTime::now()).unwrap_or_default();
+        let expired = tokio::time::sleep(left);
+        let refused = async {
+            loop {
+                let lists_until = self.tls.borrow().lists_until;
+                let judged_again = tokio::time::sleep(until_judged(lists_until));
+                tokio::select! {
+                    changed = self.tls.changed() => if changed.is_err() { break },
+                    () = judged_again => {}
+                }
+                if !self.tls.borrow_and_update().still_trusts(&self.chain) {
+                    return;
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = expired => "the client's certificate has expired",
+            () = refused => "the client's certificate is no longer accepted",
+        }
+    }
+}
+
+/// What expires without a file that changes, an intermediate's certificate for example, is noticed within this time.
+const JUDGE_EVERY: Duration = Duration::from_mins(1);
+
+/// Until the lists expire, if that is sooner. What has expired already was judged then.
+fn until_judged(lists_until: Option<SystemTime>) -> Duration {
+    let left = lists_until.and_then(|until| until.duration_since(SystemTime::now()).ok());
+    // They are still good in their last second.
+    left.map_or(JUDGE_EVERY, |left| JUDGE_EVERY.min(left + Duration::from_secs(1)))
+}
