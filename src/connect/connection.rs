@@ -63,7 +63,7 @@ async fn http(stream: IdleTimeout<LocalStream>, header_timeout: Duration, bridge
         .max_buf_size(READ_BUFFER)
         .max_header_size(MAX_HEAD);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = stop.drive(connection, std::future::pending()).await {
+    if let Err(error) = stop.drive(connection).await {
         tracing::debug!(%error, "a client connection ended");
     }
 }

@@ -1,7 +1,5 @@
 //! How the connections of a process end: what is in flight may finish, within a time.
 
-use std::future::Future;
-
 use hyper_util::server::graceful::GracefulConnection;
 use tokio_util::sync::CancellationToken;
 
@@ -15,18 +13,13 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Serves a connection until it ends. When the process drains or the other side's claim to it is `lost`, what is in
-    /// flight may finish, unless the time for that is over too.
-    pub async fn drive<C: GracefulConnection>(
-        &self,
-        connection: C,
-        lost: impl Future<Output = &'static str>,
-    ) -> Result<(), C::Error> {
+    /// Serves a connection until it ends. When the process drains, what is in flight may finish, unless the time for
+    /// that is over too.
+    pub async fn drive<C: GracefulConnection>(&self, connection: C) -> Result<(), C::Error> {
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
             biased;
             () = self.drain.cancelled() => {}
-            why = lost => tracing::info!(why, "a connection ends"),
             result = connection.as_mut() => return result,
         }
         connection.as_mut().graceful_shutdown();
