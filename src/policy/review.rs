@@ -3,7 +3,7 @@
 use super::grant::{Effect, Grant, Policy, on_keys};
 use super::guardrails::{Guardrails, TIGHTENING};
 use super::pattern::ActionPattern;
-use crate::s3::ActionSet;
+use crate::s3::{Action, ActionSet};
 
 /// One warning a line of what is allowed but probably not meant.
 pub fn review(policy: &Policy) -> Vec<String> {
@@ -13,6 +13,7 @@ pub fn review(policy: &Policy) -> Vec<String> {
         prefixes(grant, &mut warn);
         actions(grant, policy.guardrails(), &mut warn);
         others(grant, policy.grants(), &mut warn);
+        ways_around(grant, policy.grants(), &mut warn);
     }
     if !policy.grants().iter().any(|grant| grant.effect == Effect::Allow) {
         warnings.push("grants: nothing is granted, so every request will be refused".to_owned());
@@ -95,6 +96,31 @@ fn others(grant: &Grant, all: &[Grant], warn: &mut impl FnMut(String)) {
     }
 }
 
+/// Actions that reach the same bytes as another: who denies the one has mostly meant both.
+const SIBLINGS: [(Action, Action); 4] = [
+    (Action::GetObject, Action::GetObjectVersion),
+    (Action::GetObject, Action::GetObjectTorrent),
+    (Action::DeleteObject, Action::DeleteObjectVersion),
+    (Action::ListBucket, Action::ListBucketVersions),
+];
+
+/// A denial that leaves another way to the same objects open.
+fn ways_around(grant: &Grant, all: &[Grant], warn: &mut impl FnMut(String)) {
+    let denied = grant.action_set();
+    let shares_a_bucket = |other: &&Grant| {
+        grant.buckets.iter().any(|d| other.buckets.iter().any(|a| d.covers(a) || a.covers(d)))
+    };
+    for (action, sibling) in SIBLINGS {
+        if grant.effect == Effect::Allow || !denied.contains(action) || denied.contains(sibling) {
+            continue;
+        }
+        let gives = |other: &&Grant| other.effect == Effect::Allow && other.action_set().contains(sibling);
+        if let Some(other) = all.iter().filter(gives).find(shares_a_bucket) {
+            warn(format!("it denies {action} and not {sibling}, which the grant '{}' gives", other.name));
+        }
+    }
+}
+
 /// Whether everything that one grant speaks of, the other speaks of too.
 fn lies_within(inner: &Grant, outer: &Grant) -> bool {
     let identities = inner.identities.iter().all(|i| outer.identities.iter().any(|o| o.covers(i)));
@@ -163,6 +189,24 @@ mod tests {
         assert!(warnings(&[kubernetes])[0].contains("never applies"));
         let idle = grant("idle", "spiffe://td/w", &["a/"], &["s3:GetBucketPolicy", "s3:GetObject"]);
         assert!(warnings(&[idle])[0].contains("grant of its own"));
+    }
+
+    #[test]
+    fn a_denial_with_a_way_around_it_is_named() {
+        let allow = grant("allow", "spiffe://td/*", &[], &["s3:Get*"]);
+        let deny = |actions: &[&str]| Grant {
+            effect: Effect::Deny,
+            ..grant("deny", "spiffe://td/*", &["a/"], actions)
+        };
+        let found = warnings(&[allow.clone(), deny(&["s3:GetObject"])]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(
+            found[0],
+            "grant 'deny': it denies s3:GetObject and not s3:GetObjectVersion, which the grant 'allow' gives"
+        );
+        assert!(warnings(&[allow.clone(), deny(&["s3:GetObject*"])]).is_empty());
+        let narrow = Grant { actions: vec!["s3:GetObject".parse().unwrap()], ..allow };
+        assert!(warnings(&[narrow, deny(&["s3:GetObject"])]).is_empty());
     }
 
     #[test]
