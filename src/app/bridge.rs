@@ -68,6 +68,7 @@ pub struct Bound {
     listener: LocalListener,
     admin: Option<TcpListener>,
     tls: ClientTls,
+    watch: FileWatch,
     metrics: BridgeMetrics,
     readiness: Readiness,
     /// Held until the proxy has been reached.
@@ -77,13 +78,15 @@ pub struct Bound {
 /// Reads the certificate and binds.
 pub fn build(options: Options) -> Result<Bound, StartError> {
     let metrics = BridgeMetrics::new()?;
+    // Before the first read: what changes meanwhile counts as changed.
+    let watch = FileWatch::new(options.files.all());
     let tls = ClientTls::load(&options.files)?;
     let admin = options.admin.map(|address| bind("admin", address)).transpose().map_err(StartError::Admin)?;
     let listener = LocalListener::bind(&options.listen)
         .map_err(|source| StartError::Listen { address: options.listen.clone(), source })?;
     let readiness = Readiness::default();
     let unreached = readiness.pending("the proxy has not been reached yet");
-    Ok(Bound { options, listener, admin, tls, metrics, readiness, unreached })
+    Ok(Bound { options, listener, admin, tls, watch, metrics, readiness, unreached })
 }
 
 impl Bound {
@@ -100,7 +103,7 @@ impl Bound {
     /// Serves until `stop` is cancelled, then drains. `reload` asks for the files to be read again, which also happens
     /// by itself when one of them changes.
     pub async fn run(self, stop: CancellationToken, reload: mpsc::Receiver<()>) {
-        let Self { options, listener, admin, tls, metrics, readiness, unreached } = self;
+        let Self { options, listener, admin, tls, watch, metrics, readiness, unreached } = self;
         show_expiry(&metrics, &tls);
         let (admin_stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let admin = admin.map(|listener| {
@@ -109,7 +112,7 @@ impl Bound {
         });
         let bridge = Arc::new(Bridge::new(options.to.clone(), options.timeouts, &tls, metrics.clone()));
         let files = options.files.clone();
-        let reloader = Reloader { files, bridge: bridge.clone(), metrics };
+        let reloader = Reloader { files, watch, bridge: bridge.clone(), metrics };
         let reloader = tokio::spawn(reloader.run(reload));
         let reaching = tokio::spawn(reach(options.clone(), unreached));
 
@@ -182,13 +185,13 @@ fn show_expiry(metrics: &BridgeMetrics, tls: &ClientTls) {
 /// Puts a changed certificate in force, or keeps the old one and says why.
 struct Reloader {
     files: ClientFiles,
+    watch: FileWatch,
     bridge: Arc<Bridge>,
     metrics: BridgeMetrics,
 }
 
 impl Reloader {
-    async fn run(self, mut reload: mpsc::Receiver<()>) {
-        let mut watch = FileWatch::new(self.files.all());
+    async fn run(mut self, mut reload: mpsc::Receiver<()>) {
         let mut tick = tokio::time::interval(WATCH_EVERY);
         let (mut asking, mut failed) = (true, false);
         loop {
@@ -200,7 +203,7 @@ impl Reloader {
                 _ = tick.tick() => false,
             };
             // Certificate and key may be replaced one after the other: what does not fit is tried again.
-            if watch.changed() || asked || failed {
+            if self.watch.changed() || asked || failed {
                 failed = !self.reload(failed && !asked);
             }
         }

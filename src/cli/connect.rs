@@ -69,10 +69,13 @@ fn server_name(text: &str) -> Result<ServerName<'static>, &'static str> {
     ServerName::try_from(text.to_owned()).map_err(|_| "neither a name nor an address")
 }
 
+/// Clocks must not overflow when it is added.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
 fn time_span(text: &str) -> Result<Duration, &'static str> {
     match humantime::parse_duration(text) {
-        Ok(span) if !span.is_zero() => Ok(span),
-        _ => Err("a time span above zero is written like 10s, 500ms or 1m 30s"),
+        Ok(span) if !span.is_zero() && span <= LONGEST => Ok(span),
+        _ => Err("a time span above zero and up to 365 days is written like 10s, 500ms or 1m 30s"),
     }
 }
 

@@ -16,7 +16,7 @@ use super::body::{AnswerBody, BodyFault, RequestBody};
 use super::destination::Destination;
 use super::exchange::Exchange;
 use super::respond::{self, Context};
-use crate::net::{nominated_without_right, strip_hop_by_hop};
+use crate::net::strip_request;
 use crate::s3::{ErrorCode, Refusal};
 use crate::telemetry::BridgeMetrics;
 use crate::tls::ClientTls;
@@ -59,15 +59,20 @@ impl Bridge {
         &self.metrics
     }
 
-    /// Answers one request.
+    /// Answers one request, unless what is known of its target on the wire forbids it.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
+        target: Result<(), Refusal>,
     ) -> Result<Response<AnswerBody>, Infallible> {
         let exchange = Exchange::begin(&self.metrics);
         let (head, body) = request.into_parts();
         let context = Context::of(&head, !body.is_end_stream());
-        Ok(match self.carry(head, body).await {
+        let carried = match target {
+            Ok(()) => self.carry(head, body).await,
+            Err(refusal) => Err(refusal),
+        };
+        Ok(match carried {
             Ok(response) => respond::forward(response, &context, exchange),
             Err(refusal) => respond::refuse(&refusal, &context, exchange),
         })
@@ -132,11 +137,7 @@ fn prepare(head: &mut Parts) -> Result<(), Refusal> {
             "This is a way to one proxy, not to anywhere.",
         ));
     }
-    if let Some(name) = nominated_without_right(&head.headers) {
-        let message = format!("The Connection header must not name '{name}'.");
-        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
-    }
-    strip_hop_by_hop(&mut head.headers);
+    strip_request(&mut head.headers)?;
     // `GET http://host/path`: the host in the target counts (RFC 9112 section 3.2.2).
     if let Some(authority) = head.uri.authority() {
         let host = HeaderValue::from_str(authority.as_str())

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::bridge::Bridge;
 use crate::net::{Accepting, HeadTimer, IdleTimeout, LocalListener, LocalStream, Refused, Stop};
+use crate::telemetry::Counted;
 
 /// What the accept loop works with.
 pub struct Listener {
@@ -34,10 +35,9 @@ pub async fn serve(listener: Listener, bridge: Arc<Bridge>, stop: Stop, tracker:
             Ok((stream, permit)) => {
                 let (bridge, stop) = (bridge.clone(), stop.clone());
                 tracker.spawn(async move {
-                    bridge.metrics().connections.inc();
+                    let _counted = Counted::new(&bridge.metrics().connections);
                     let stream = IdleTimeout::new(stream, idle_timeout);
                     http(stream, header_timeout, bridge.clone(), stop).await;
-                    bridge.metrics().connections.dec();
                     drop(permit);
                 });
             }
@@ -48,19 +48,23 @@ pub async fn serve(listener: Listener, bridge: Arc<Bridge>, stop: Stop, tracker:
 
 /// Bytes of a request head: what the proxy behind takes.
 const MAX_HEAD: usize = 64 * 1024;
+/// Header lines of a request head, likewise.
+const MAX_HEADERS: usize = 256;
 /// What hyper reads ahead at most.
 const READ_BUFFER: usize = 512 * 1024;
 
 async fn http(stream: IdleTimeout<LocalStream>, header_timeout: Duration, bridge: Arc<Bridge>, stop: Stop) {
+    let target = stream.target();
     let service = service_fn(move |request| {
-        let bridge = bridge.clone();
-        async move { bridge.answer(request).await }
+        let (bridge, target) = (bridge.clone(), target.named_no_fragment());
+        async move { bridge.answer(request, target).await }
     });
     let mut builder = http1::Builder::new();
     builder
         .timer(HeadTimer::of(&stream))
         .header_read_timeout(header_timeout)
         .max_buf_size(READ_BUFFER)
+        .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = stop.drive(connection).await {

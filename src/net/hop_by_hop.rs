@@ -39,7 +39,7 @@ pub fn strip_request(headers: &mut HeaderMap) -> Result<(), Refusal> {
 
 /// A nominated field that decides or proves something: authentication, framing, conditions, an `x-amz-` header other
 /// than metadata. A client must not be able to remove it by calling it hop-by-hop (toolhive#5835).
-pub fn nominated_without_right(headers: &HeaderMap) -> Option<HeaderName> {
+fn nominated_without_right(headers: &HeaderMap) -> Option<HeaderName> {
     let decides = |name: &HeaderName| {
         let text = name.as_str();
         matches!(text, "authorization" | "host" | "content-length" | "content-md5" | "range" | "expect")

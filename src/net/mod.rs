@@ -16,7 +16,7 @@ mod unsent;
 
 pub use accept::{Accepting, Listen, Refused};
 pub use head_timer::HeadTimer;
-pub use hop_by_hop::{nominated_without_right, strip_hop_by_hop, strip_request};
+pub use hop_by_hop::{strip_hop_by_hop, strip_request};
 pub use http2_heads::Http2Heads;
 pub use idle::IdleTimeout;
 pub use lobby::{Lobby, Seat};

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::s3::{ErrorCode, Refusal};
+
 /// Between two requests, or in the middle of one.
 const ELSEWHERE: u8 = 0;
 /// A request line comes next.
@@ -44,9 +46,13 @@ impl TargetWatch {
         self.0.store(state, Ordering::Relaxed);
     }
 
-    /// Whether the request that has just begun named a fragment.
-    pub fn fragment(&self) -> bool {
-        self.0.swap(ELSEWHERE, Ordering::Relaxed) == FRAGMENT
+    /// Refuses the request that has just begun if its target went on behind a `#`: nobody knows any more how.
+    pub fn named_no_fragment(&self) -> Result<(), Refusal> {
+        if self.0.swap(ELSEWHERE, Ordering::Relaxed) == FRAGMENT {
+            let message = "The target of a request has no '#'. Where it is part of a key, write it as %23.";
+            return Err(Refusal::new(ErrorCode::InvalidURI, message));
+        }
+        Ok(())
     }
 }
 
@@ -65,12 +71,12 @@ mod tests {
             for cut in 0..=line.len() {
                 let watch = TargetWatch::default();
                 watch.see(b"#\n");
-                assert!(!watch.fragment());
+                assert!(watch.named_no_fragment().is_ok());
                 watch.expect();
                 watch.see(&line.as_bytes()[..cut]);
                 watch.see(&line.as_bytes()[cut..]);
-                assert_eq!(watch.fragment(), found, "{line} at {cut}");
-                assert!(!watch.fragment());
+                assert_eq!(watch.named_no_fragment().is_err(), found, "{line} at {cut}");
+                assert!(watch.named_no_fragment().is_ok());
             }
         }
     }

@@ -12,7 +12,7 @@ use super::share::Share;
 use crate::identity::ClientIdentity;
 use crate::net::TargetWatch;
 use crate::policy::{Entitlements, Policy};
-use crate::s3::{ErrorCode, Refusal};
+use crate::s3::Refusal;
 
 /// The client of one connection, with what the policy gives it.
 pub(super) struct Client {
@@ -87,11 +87,7 @@ impl Client {
 
     /// Refuses the request that has just begun if its target went on behind a `#`: nobody knows any more how.
     pub(super) fn named_no_fragment(&self) -> Result<(), Refusal> {
-        if self.target.fragment() {
-            let message = "The target of a request has no '#'. Where it is part of a key, write it as %23.";
-            return Err(Refusal::new(ErrorCode::InvalidURI, message));
-        }
-        Ok(())
+        self.target.named_no_fragment()
     }
 
     /// What the client may hold at once.

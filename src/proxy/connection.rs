@@ -5,7 +5,6 @@ use std::sync::Arc;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus::IntGauge;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +16,7 @@ use super::journey::Proxy;
 use super::pace::PacedStreams;
 use crate::config::Limits;
 use crate::net::{Accepting, HeadTimer, Http2Heads, IdleTimeout, Lobby, Refused, Stop, bound_unsent};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Counted, Metrics};
 use crate::tls::{self, Established, HandshakeError, ServerTls};
 
 /// What the accept loop works with.
@@ -113,22 +112,6 @@ async fn connection(
         }
     }
     drop(permit);
-}
-
-/// Counts an open connection, however it ends.
-struct Counted(IntGauge);
-
-impl Counted {
-    fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }
 
 /// Bytes of a request head: S3 allows 8 KiB of headers of which 2 KiB are metadata; presigned queries come on top.

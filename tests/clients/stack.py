@@ -461,7 +461,10 @@ def client(endpoint: str, ca: str, keys: Keys, certificate: tuple[str, str] | No
 
 @functools.cache
 def lasting_client(endpoint: str, ca: str, keys: Keys, certificate: tuple[str, str] | None = None) -> Any:
-    return client(endpoint, ca, keys, certificate)
+    # Not the store is tested: it closes some connections behind an early answer, just when the next request may be under
+    # way. What goes through the proxy is still seen when it fails once.
+    more = {"retries": {"total_max_attempts": 3}} if keys == STORE_KEYS else {}
+    return client(endpoint, ca, keys, certificate, **more)
 
 
 @dataclass

@@ -51,6 +51,19 @@ async fn a_request_arrives_as_it_was_sent() {
 }
 
 #[tokio::test]
+async fn a_target_that_nobody_knows_whole_goes_nowhere() {
+    let proxy = stand_in().await;
+    let bridge = Bridge::start(proxy.address, "writer");
+    for target in ["/reports/x#?versionId=1", "/reports/a#b"] {
+        let reply = bridge.client().await.ask("DELETE", target, &["Host: h"], b"").await;
+        assert_eq!((reply.status, reply.error_code().as_str()), (400, "InvalidURI"), "{target}");
+    }
+    assert_eq!(bridge.client().await.ask("DELETE", "/reports/a%23b", &["Host: h"], b"").await.status, 200);
+    // The readiness check of the bridge makes no request.
+    assert_eq!(proxy.only().target(), "/reports/a%23b");
+}
+
+#[tokio::test]
 async fn only_the_connections_own_headers_stay_behind() {
     let proxy = Upstream::encrypted(|_| {
         answer("HTTP/1.1 200 OK\r\nConnection: keep-alive, x-hop\r\nx-hop: 1\r\nx-amz-id-2: x\r\nDate: d\r\nContent-Length: 2\r\n\r\nok")
