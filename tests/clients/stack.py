@@ -342,6 +342,9 @@ class Proxy:
         },
     ]
 
+    # As they stand by default.
+    GUARDRAILS: dict[str, Any] = {}
+
     def __init__(
         self,
         directory: Path,
@@ -366,6 +369,7 @@ class Proxy:
             "upstream": store.upstream(),
             "credentials": dict(credentials or {"source": "environment"}),
             "grants": self.GRANTS,
+            "guardrails": self.GUARDRAILS,
             "limits": {"drain_timeout": "2s"},
         }
         file = directory / "proxy.yaml"

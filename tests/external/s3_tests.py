@@ -21,14 +21,20 @@ from stack import DUMMY_KEYS, STORE_KEYS, Bridge, Certificates, Keys, Proxy, Mot
 # whose point is that a second user, or nobody, is refused cannot hold there.
 MULTI_USER = re.compile(r"anon|_alt|object_raw_|another_user|authenticated|unauth|not_owned|notowner|bad_auth|access_?key|invalid_sig")
 
-# What the proxy refuses on purpose, with 501 or 403: it has no part in how buckets are set up, and ACLs are off.
-REFUSED = re.compile(
-    r"acl|grant|policy|cors|lifecycle|website|logging|notification|public|ownership|encryption_(?:s3|kms)_?(?:put|get)|"
-    r"bucket_(?:create|delete|list_(?:objects_)?anonymous|recreate|head_extended)|buckets_|post_object|list_buckets|replication"
-)
+# What the proxy refuses on purpose.
+REFUSED = {
+    "test_object_acl_full_control_verify_attributes": "an x-amz- header that S3 does not know (x-amz-foo)",
+    "test_object_write_with_chunked_transfer_encoding": "a body of unknown length: 411, as S3 itself answers",
+}
 
 # Marks of tests that wait for minutes of real time, or for services beside S3. None of them is about objects on their way.
 LEFT_OUT = "lifecycle_expiration or lifecycle_transition or cloud_transition or cloud_restore or bucket_logging"
+
+
+class OpenProxy(Proxy):
+    """The suite tries ACLs and public buckets too; whether a guardrail refuses them is tested elsewhere."""
+
+    GUARDRAILS = {"acl": "allow", "public_access": "allow"}
 
 
 def configuration(file: Path, endpoint: str, keys: Keys) -> None:
@@ -83,7 +89,7 @@ def main(checkout: Path, python: str, arguments: list[str]) -> int:
     certificates = Certificates.make(folder / "certificates")
     # One store for each way, so that both can run at a time.
     near, far = (MotoStore(folder / name, certificates) for name in ("near-store", "far-store"))
-    proxy = Proxy(folder / "proxy", certificates, far)
+    proxy = OpenProxy(folder / "proxy", certificates, far)
     bridge = Bridge(folder / "bridge", certificates, "writer", proxy.address[1])
     try:
         configuration(folder / "directly.conf", near.endpoint, STORE_KEYS)
@@ -98,16 +104,17 @@ def main(checkout: Path, python: str, arguments: list[str]) -> int:
 
     lost = directly - through
     multi_user = {name for name in lost if MULTI_USER.search(name)}
-    refused = {name for name in lost - multi_user if REFUSED.search(name)}
+    refused = {f"{name}: {REFUSED[name]}" for name in lost & REFUSED.keys()}
+    unexplained = lost - multi_user - REFUSED.keys()
     print(f"{len(directly)} pass directly, {len(through)} through bridge and proxy; logs are in {folder}")
     for title, names in (
         ("only through the proxy", through - directly),
         ("only directly, because there is one user behind one certificate", multi_user),
         ("only directly, because the proxy refuses it on purpose", refused),
-        ("ONLY DIRECTLY", lost - multi_user - refused),
+        ("ONLY DIRECTLY", unexplained),
     ):
         print(f"{len(names)} pass {title}", *sorted(names), sep="\n  ")
-    return 1 if lost - multi_user - refused else 0
+    return 1 if unexplained else 0
 
 
 if __name__ == "__main__":
