@@ -18,7 +18,7 @@
 //! | floor | modules | what they are |
 //! |---|---|---|
 //! | 0 | [`identity`], [`s3`] | words: pure values |
-//! | 1 | [`policy`], [`sigv4`] | decisions: sans IO, time is an argument |
+//! | 1 | [`policy`], [`sigv4`], [`spec`] | decisions: sans IO, time is an argument |
 //! | 2 | [`config`], [`telemetry`], [`process`], [`net`] | plumbing |
 //! | 3 | [`tls`], [`credentials`], [`upstream`] | adapters, one outside thing each |
 //! | 4 | [`proxy`], [`connect`], [`admin`], [`explain`] | programs, which never import each other |
@@ -29,6 +29,7 @@ pub mod s3;
 
 pub mod policy;
 pub mod sigv4;
+pub mod spec;
 
 pub mod config;
 pub mod net;
