@@ -40,6 +40,12 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- mergeOverwrite (dict) $root.Values.commonLabels $fixed $selector | toYaml -}}
 {{- end -}}
 
+{{/* (list $ "gateway" given) -> labels of pods. Without the chart's version, which would restart them for nothing. */}}
+{{- define "s3-access-proxy.podLabels" -}}
+{{- $root := index . 0 -}}
+{{- include "s3-access-proxy.selectorLabels" . | fromYaml | mergeOverwrite (dict) $root.Values.commonLabels (index . 2) | toYaml -}}
+{{- end -}}
+
 {{/*
 Metadata of an object: (dict "root" $ "component" "gateway" "name" "…"), and as one likes "labels", "annotations",
 "cluster" true for an object that has no namespace.

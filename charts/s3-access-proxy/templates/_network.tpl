@@ -1,0 +1,32 @@
+{{/* What network policies and certificates of the components have in common. */}}
+
+{{/* Peers that answer DNS -> an egress rule */}}
+{{- define "s3-access-proxy.dnsEgress" -}}
+# DNS.
+- to:
+    {{- if . }}
+    {{- toYaml . | nindent 4 }}
+    {{- else }}
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
+    - ipBlock: {cidr: 169.254.20.10/32}
+    {{- end }}
+  ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+{{- end -}}
+
+{{/* (list $ names) -> the rest of a Certificate's spec */}}
+{{- define "s3-access-proxy.certificateSpec" -}}
+{{- $root := index . 0 -}}
+duration: {{ $root.Values.certManager.duration }}
+renewBefore: {{ $root.Values.certManager.renewBefore }}
+privateKey:
+  algorithm: ECDSA
+  size: 256
+  rotationPolicy: Always
+usages: [digital signature, server auth]
+dnsNames:
+  {{- toYaml (index . 1) | nindent 2 }}
+issuerRef:
+  {{- toYaml $root.Values.certManager.issuerRef | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,277 @@
+{{/* The gateway's pod, the same for a DaemonSet and a Deployment. */}}
+
+{{- define "s3-access-proxy.gateway.podTemplate" -}}
+{{- $gateway := .Values.gateway -}}
+metadata:
+  labels:
+    {{- include "s3-access-proxy.podLabels" (list . "gateway" $gateway.podLabels) | nindent 4 }}
+  annotations:
+    kubectl.kubernetes.io/default-container: proxy
+    {{- if not $gateway.existingConfigMap }}
+    # Grants, guardrails and certificates are taken up while the proxy runs: a change of those restarts nothing.
+    checksum/fixed-at-start: {{ include "s3-access-proxy.gateway.fixedAtStart" . | sha256sum }}
+    {{- end }}
+    {{- with mergeOverwrite (dict) .Values.commonAnnotations $gateway.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  {{- include "s3-access-proxy.pullSecrets" . | nindent 2 | trimSuffix "\n  " }}
+  serviceAccountName: {{ include "s3-access-proxy.gateway.serviceAccountName" . }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: {{ include "s3-access-proxy.gateway.graceSeconds" . }}
+  securityContext:
+    {{- include "s3-access-proxy.podSecurityContext" . | nindent 4 }}
+  {{- with $gateway.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- with $gateway.dnsConfig }}
+  dnsConfig:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  nodeSelector:
+    {{- mergeOverwrite (dict "kubernetes.io/os" "linux") $gateway.nodeSelector | toYaml | nindent 4 }}
+  {{- with $gateway.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $gateway.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- if eq $gateway.kind "Deployment" }}
+  topologySpreadConstraints:
+    {{- include "s3-access-proxy.topologySpread" (list . "gateway" $gateway.topologySpreadConstraints) | nindent 4 }}
+  {{- end }}
+  {{- if or $gateway.extraInitContainers (eq .Values.tls.source "spiffe") }}
+  initContainers:
+    {{- if eq .Values.tls.source "spiffe" }}
+    {{- include "s3-access-proxy.gateway.spiffeHelper" . | nindent 4 }}
+    {{- end }}
+    {{- with $gateway.extraInitContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
+  containers:
+    {{- include "s3-access-proxy.gateway.container" . | nindent 4 }}
+    {{- with $gateway.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  volumes:
+    {{- include "s3-access-proxy.gateway.volumes" . | nindent 4 }}
+    {{- with $gateway.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end -}}
+
+{{- define "s3-access-proxy.gateway.container" -}}
+{{- $gateway := .Values.gateway -}}
+- name: proxy
+  image: {{ include "s3-access-proxy.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args:
+    - run
+    - --config=/etc/s3-access-proxy/config.yaml
+    {{- range $gateway.extraArgs }}
+    - {{ . | quote }}
+    {{- end }}
+  {{- with concat (include "s3-access-proxy.gateway.awsEnv" . | fromYamlArray) $gateway.extraEnv }}
+  env:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $gateway.extraEnvFrom }}
+  envFrom:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  ports:
+    - name: s3
+      containerPort: 8443
+      protocol: TCP
+    - name: admin
+      containerPort: 9090
+      protocol: TCP
+  # The kubelet has no client certificate: it asks the port for the platform.
+  startupProbe:
+    httpGet: {path: /livez, port: admin}
+    {{- toYaml $gateway.startupProbe | nindent 4 }}
+  livenessProbe:
+    httpGet: {path: /livez, port: admin}
+    {{- toYaml $gateway.livenessProbe | nindent 4 }}
+  readinessProbe:
+    httpGet: {path: /readyz, port: admin}
+    {{- toYaml $gateway.readinessProbe | nindent 4 }}
+  {{- if gt (int $gateway.preStopSleepSeconds) 0 }}
+  lifecycle:
+    preStop:
+      sleep:
+        seconds: {{ int $gateway.preStopSleepSeconds }}
+  {{- end }}
+  resources:
+    {{- toYaml $gateway.resources | nindent 4 }}
+  securityContext:
+    {{- include "s3-access-proxy.containerSecurityContext" . | nindent 4 }}
+  # Whole folders, never `subPath`: the kubelet does not update those.
+  volumeMounts:
+    - name: config
+      mountPath: /etc/s3-access-proxy
+      readOnly: true
+    - name: tls
+      mountPath: /tls
+      readOnly: true
+    {{- if or .Values.tls.clientCa.secretName .Values.tls.clientCa.configMapName }}
+    - name: client-ca
+      mountPath: /client-ca
+      readOnly: true
+    {{- end }}
+    {{- if or .Values.tls.clientCrl.secretName .Values.tls.clientCrl.configMapName }}
+    - name: client-crl
+      mountPath: /client-crl
+      readOnly: true
+    {{- end }}
+    {{- if ne .Values.aws.identity "none" }}
+    - name: aws-token
+      mountPath: {{ include "s3-access-proxy.gateway.tokenFile" . | dir }}
+      readOnly: true
+    {{- end }}
+    {{- with $gateway.extraVolumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end -}}
+
+{{/* (list $ component given) */}}
+{{- define "s3-access-proxy.topologySpread" -}}
+{{- $root := index . 0 -}}
+{{- $component := index . 1 -}}
+{{- with index . 2 -}}
+{{- toYaml . -}}
+{{- else -}}
+{{- range $i, $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+- maxSkew: 1
+  topologyKey: {{ $key }}
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "s3-access-proxy.selectorLabels" (list $root $component) | nindent 6 }}
+  # Without it, pods of the last version would count during a rollout.
+  matchLabelKeys: [pod-template-hash]
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* (dict "name" "client-ca" "from" .Values.tls.clientCa) */}}
+{{- define "s3-access-proxy.fileVolume" -}}
+- name: {{ .name }}
+  {{- if .from.secretName }}
+  secret:
+    secretName: {{ .from.secretName }}
+    defaultMode: 0440
+  {{- else }}
+  configMap:
+    name: {{ .from.configMapName }}
+    defaultMode: 0440
+  {{- end }}
+{{- end -}}
+
+{{- define "s3-access-proxy.gateway.volumes" -}}
+{{- $tls := .Values.tls -}}
+- name: config
+  configMap:
+    name: {{ default (include "s3-access-proxy.gateway.name" .) .Values.gateway.existingConfigMap }}
+    defaultMode: 0440
+- name: tls
+  {{- if eq $tls.source "csi" }}
+  csi:
+    driver: {{ $tls.csi.driver }}
+    readOnly: true
+    volumeAttributes:
+      {{- include "s3-access-proxy.gateway.csiAttributes" . | nindent 6 }}
+  {{- else if eq $tls.source "spiffe" }}
+  emptyDir:
+    medium: Memory
+    sizeLimit: 1Mi
+- name: spiffe-workload-api
+  csi:
+    driver: {{ $tls.spiffe.driver }}
+    readOnly: true
+- name: spiffe-helper
+  configMap:
+    name: {{ include "s3-access-proxy.gateway.name" . }}-spiffe-helper
+    defaultMode: 0440
+  {{- else }}
+  secret:
+    secretName: {{ include "s3-access-proxy.gateway.tlsSecretName" . }}
+    defaultMode: 0440
+  {{- end }}
+{{- if or $tls.clientCa.secretName $tls.clientCa.configMapName }}
+{{ include "s3-access-proxy.fileVolume" (dict "name" "client-ca" "from" $tls.clientCa) }}
+{{- end }}
+{{- if or $tls.clientCrl.secretName $tls.clientCrl.configMapName }}
+{{ include "s3-access-proxy.fileVolume" (dict "name" "client-crl" "from" $tls.clientCrl) }}
+{{- end }}
+{{- if ne .Values.aws.identity "none" }}
+- name: aws-token
+  projected:
+    defaultMode: 0440
+    sources:
+      - serviceAccountToken:
+          audience: {{ ternary "pods.eks.amazonaws.com" .Values.aws.audience (eq .Values.aws.identity "podIdentity") }}
+          expirationSeconds: {{ .Values.aws.tokenExpirationSeconds | int64 }}
+          path: token
+{{- end }}
+{{- end -}}
+
+{{- define "s3-access-proxy.gateway.csiAttributes" -}}
+{{- $known := dict -}}
+{{- if eq .Values.tls.csi.driver "csi.cert-manager.io" -}}
+{{- $known = dict
+    "csi.cert-manager.io/issuer-name" .Values.certManager.issuerRef.name
+    "csi.cert-manager.io/issuer-kind" .Values.certManager.issuerRef.kind
+    "csi.cert-manager.io/issuer-group" .Values.certManager.issuerRef.group
+    "csi.cert-manager.io/dns-names" (include "s3-access-proxy.gateway.dnsNames" . | fromJsonArray | join ",")
+    "csi.cert-manager.io/duration" .Values.certManager.duration
+    "csi.cert-manager.io/renew-before" .Values.certManager.renewBefore
+    "csi.cert-manager.io/key-usages" "digital signature,server auth"
+    "csi.cert-manager.io/certificate-file" .Values.tls.files.certificate
+    "csi.cert-manager.io/privatekey-file" .Values.tls.files.privateKey
+    "csi.cert-manager.io/ca-file" .Values.tls.files.ca -}}
+{{- if not (kindIs "invalid" .Values.securityContext.fsGroup) -}}
+{{- $_ := set $known "csi.cert-manager.io/fs-group" (.Values.securityContext.fsGroup | int64 | toString) -}}
+{{- end -}}
+{{- end -}}
+{{- mergeOverwrite $known .Values.tls.csi.volumeAttributes | toYaml -}}
+{{- end -}}
+
+{{/* Writes SPIRE's certificates to memory. A native sidecar: the proxy starts when they are there. */}}
+{{- define "s3-access-proxy.gateway.spiffeHelper" -}}
+{{- $helper := .Values.tls.spiffe.helper -}}
+- name: spiffe-helper
+  image: {{ include "s3-access-proxy.imageOf" (list . $helper.image "") }}
+  imagePullPolicy: {{ $helper.image.pullPolicy }}
+  restartPolicy: Always
+  args: [-config, /etc/spiffe-helper/helper.conf]
+  ports:
+    - name: spiffe-helper
+      containerPort: 8081
+      protocol: TCP
+  startupProbe:
+    httpGet: {path: /ready, port: spiffe-helper}
+    periodSeconds: 1
+    failureThreshold: 120
+  livenessProbe:
+    httpGet: {path: /live, port: spiffe-helper}
+    periodSeconds: 10
+    failureThreshold: 6
+  resources:
+    {{- toYaml $helper.resources | nindent 4 }}
+  securityContext:
+    {{- include "s3-access-proxy.containerSecurityContext" . | nindent 4 }}
+  volumeMounts:
+    - name: spiffe-helper
+      mountPath: /etc/spiffe-helper
+      readOnly: true
+    - name: spiffe-workload-api
+      mountPath: /spiffe-workload-api
+      readOnly: true
+    - name: tls
+      mountPath: /tls
+{{- end -}}
