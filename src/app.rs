@@ -108,6 +108,8 @@ pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bou
     let tls = watch::Sender::new(Arc::new(server));
     let readiness = Readiness::default();
     let starting = readiness.pending("starting");
+    let watched = readiness.clone();
+    metrics.watch_readiness(move || watched.missing().is_empty())?;
     let log = stuckness;
     Ok(Bound {
         config,
@@ -279,8 +281,7 @@ impl Reloader {
             tracing::error!(error, "reload refused; the last good configuration stays in force");
         }
         if result.is_ok() || !again {
-            let label = if result.is_ok() { "ok" } else { "error" };
-            self.metrics.reloads.with_label_values(&[label]).inc();
+            self.metrics.reloaded(result.is_ok());
         }
         result.is_ok()
     }

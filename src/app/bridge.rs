@@ -86,6 +86,8 @@ pub fn build(options: Options) -> Result<Bound, StartError> {
         .map_err(|source| StartError::Listen { address: options.listen.clone(), source })?;
     let readiness = Readiness::default();
     let unreached = readiness.pending("the proxy has not been reached yet");
+    let watched = readiness.clone();
+    metrics.watch_readiness(move || watched.missing().is_empty())?;
     Ok(Bound { options, listener, admin, tls, watch, metrics, readiness, unreached })
 }
 
@@ -216,11 +218,11 @@ impl Reloader {
             Ok(tls) => {
                 show_expiry(&self.metrics, tls);
                 self.bridge.replace_tls(tls);
-                self.metrics.reloads.with_label_values(&["ok"]).inc();
+                self.metrics.reloaded(true);
                 tracing::info!("reloaded");
             }
             Err(error) if !again => {
-                self.metrics.reloads.with_label_values(&["error"]).inc();
+                self.metrics.reloaded(false);
                 tracing::error!(%error, "reload refused; the last good certificate stays in force");
             }
             Err(_) => {}

@@ -143,8 +143,10 @@ impl Body for AnswerBody {
             Source::Own(text) => Some(Ok(Frame::data(std::mem::take(text)))),
             Source::Proxy(incoming) => ready!(Pin::new(incoming).poll_frame(cx)),
         };
-        if let Some(Ok(frame)) = &frame {
-            this.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
+        match &frame {
+            Some(Ok(frame)) => this.exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
+            Some(Err(_)) => this.exchange.truncated(),
+            None => {}
         }
         Poll::Ready(frame)
     }

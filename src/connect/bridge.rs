@@ -106,7 +106,7 @@ impl Bridge {
     }
 
     fn unreachable(&self, error: &UpstreamError) -> Refusal {
-        self.metrics.upstream_errors.with_label_values(&[&error.to_string()]).inc();
+        self.metrics.upstream_fault(error.fault());
         let why = causes(error);
         tracing::warn!(kind = %error, error = why, to = %self.to, "the proxy did not answer");
         // Every SDK tries again after this code. What it does not try again, such as a stream, it says.

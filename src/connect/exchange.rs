@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use http::StatusCode;
 
-use crate::telemetry::BridgeMetrics;
+use crate::telemetry::{BridgeMetrics, UpstreamFault};
 
 /// Counts a request while it lives, and what became of it when it is dropped.
 #[derive(Debug)]
@@ -23,6 +23,11 @@ impl Exchange {
     /// The head of the answer is known.
     pub(super) fn answered(&mut self, status: StatusCode) {
         self.status = Some(status);
+    }
+
+    /// The proxy broke off after the head of its answer.
+    pub(super) fn truncated(&self) {
+        self.metrics.upstream_fault(UpstreamFault::Truncated);
     }
 
     /// Bytes of the answer have gone on.

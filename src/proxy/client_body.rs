@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::late_error::LateError;
 use super::pace::Pace;
 use super::record::Record;
 
@@ -18,6 +19,8 @@ pub(super) struct ClientBody {
     /// What of the last frame is still to be handed over.
     rest: Bytes,
     pace: Option<Pace>,
+    /// What is read along of an answer that may be an error yet.
+    late: Option<LateError>,
     /// `None` when the request is over.
     record: Option<Record>,
 }
@@ -57,14 +60,24 @@ impl ClientBody {
         if let Some(pace) = &pace {
             pace.moved();
         }
-        let mut body = Self { source, rest, pace, record };
+        let late = record.as_ref().and_then(Record::late_error);
+        let mut body = Self { source, rest, pace, late, record };
         body.end_if_over();
         body
     }
 
     fn end_if_over(&mut self) {
         if self.is_end_stream() {
-            self.record = None;
+            self.end();
+        }
+    }
+
+    /// The last byte is handed over.
+    fn end(&mut self) {
+        if let Some(mut record) = self.record.take()
+            && let Some(code) = self.late.take().and_then(|late| late.code())
+        {
+            record.failed_late(code);
         }
     }
 
@@ -88,16 +101,21 @@ impl Body for ClientBody {
             let Source::Upstream(incoming) = &mut this.source else { return Poll::Ready(None) };
             match ready!(Pin::new(incoming).poll_frame(cx)) {
                 // Trailer fields of HTTP itself are none of S3's.
-                Some(Ok(frame)) => this.rest = frame.into_data().unwrap_or_default(),
+                Some(Ok(frame)) => {
+                    this.rest = frame.into_data().unwrap_or_default();
+                    if let Some(late) = &mut this.late {
+                        late.see(&this.rest);
+                    }
+                }
                 Some(Err(error)) => {
                     // The client learns the truth: its connection is cut off, so that a part never looks like the whole.
                     if let Some(mut record) = this.record.take() {
-                        record.broken("UpstreamBroken");
+                        record.truncated();
                     }
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => {
-                    this.record = None;
+                    this.end();
                     return Poll::Ready(None);
                 }
             }

@@ -16,7 +16,7 @@ use super::journey::Proxy;
 use super::pace::PacedStreams;
 use crate::config::Limits;
 use crate::net::{Accepting, HeadTimer, Http2Heads, IdleTimeout, Lobby, Refused, Stop, bound_unsent};
-use crate::telemetry::{Counted, Metrics};
+use crate::telemetry::{BadRequest, Counted, Metrics};
 use crate::tls::{self, Established, HandshakeError, ServerTls};
 
 /// What the accept loop works with.
@@ -182,17 +182,17 @@ async fn http(
 /// What hyper refuses itself never becomes a request of ours, and would otherwise leave no trace.
 fn note(error: &hyper::Error, client: &str, metrics: &Metrics) {
     let cause = if error.is_parse_too_large() {
-        "head_too_large"
+        BadRequest::HeadTooLarge
     } else if error.is_parse() {
-        "malformed"
+        BadRequest::Malformed
     } else if error.is_timeout() {
-        "head_timeout"
+        BadRequest::HeadTimeout
     } else {
         tracing::debug!(client, error = causes(error), "a client connection ended");
         return;
     };
-    metrics.bad_requests.with_label_values(&[cause]).inc();
-    tracing::info!(client, cause, error = causes(error), "a request that is none; the connection ends");
+    metrics.bad_request(cause);
+    tracing::info!(client, %cause, error = causes(error), "a request that is none; the connection ends");
 }
 
 fn causes(error: &hyper::Error) -> String {

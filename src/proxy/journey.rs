@@ -23,7 +23,7 @@ use crate::net::strip_request;
 use crate::policy::{Entitlements, Policy, Stop};
 use crate::s3::{Asked, Classified, Domains, ErrorCode, Refusal, classify};
 use crate::sigv4::{Payload, Signer, SigningCredentials};
-use crate::telemetry::{AccessLog, Metrics, Unrecordable};
+use crate::telemetry::{AccessLog, Metrics, Unrecordable, UpstreamFault};
 use crate::upstream::{Endpoint, TrustError, Upstream, UpstreamError};
 
 /// Everything that requests share.
@@ -143,8 +143,7 @@ impl Proxy {
         self.keyring.clock().observe("S3", asked, date);
         let fault = |error| outgoing.fault.refusal().unwrap_or_else(|| self.unreachable(&error));
         let answer = answer::examine(response.map_err(fault)?).await;
-        let answer = answer
-            .inspect_err(|_| self.sinks.metrics.upstream_errors.with_label_values(&["refused"]).inc())?;
+        let answer = answer.inspect_err(|_| self.sinks.metrics.upstream_fault(UpstreamFault::Refused))?;
         self.suspect(&head.method, answer.head.status);
         answer::withhold(answer, permitted.asked(), &entitlements).await
     }
@@ -153,7 +152,7 @@ impl Proxy {
     /// credentials; it passes, but operators can see when there are many.
     fn suspect(&self, method: &Method, status: StatusCode) {
         if method == Method::HEAD && matches!(status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) {
-            self.sinks.metrics.upstream_errors.with_label_values(&["unexplained"]).inc();
+            self.sinks.metrics.upstream_fault(UpstreamFault::Unexplained);
         }
     }
 
@@ -209,11 +208,11 @@ impl Proxy {
     }
 
     fn unreachable(&self, error: &UpstreamError) -> Refusal {
-        self.sinks.metrics.upstream_errors.with_label_values(&[&error.to_string()]).inc();
+        self.sinks.metrics.upstream_fault(error.fault());
         tracing::warn!(kind = %error, error = causes(error), "S3 did not answer");
         match error {
             // Nothing was sent: every SDK retries this, whatever the request.
-            UpstreamError::Connect(_) => Refusal::new(
+            UpstreamError::Lookup(_) | UpstreamError::Connect(_) | UpstreamError::Tls(_) => Refusal::new(
                 ErrorCode::ServiceUnavailable,
                 "S3 cannot be reached at the moment. Please retry.",
             ),

@@ -7,6 +7,7 @@ mod client_body;
 mod connection;
 mod ending;
 mod journey;
+mod late_error;
 mod pace;
 mod record;
 mod respond;

@@ -13,8 +13,9 @@ use time::macros::format_description;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::client::{Client, Departure};
+use super::late_error::LateError;
 use crate::s3::{Access, Classified, ErrorCode, Operation, Refusal, Scope, Target};
-use crate::telemetry::{AccessLine, AccessLog, Accesses, Metrics, Place, Unrecordable};
+use crate::telemetry::{AccessLine, AccessLog, Accesses, Metrics, Place, Unrecordable, UpstreamFault};
 
 /// Where finished requests are told of.
 #[derive(Debug, Clone)]
@@ -154,8 +155,24 @@ impl Record {
         self.broken(if expired { "IdleTimeout" } else { self.departure.cause() });
     }
 
-    /// The exchange broke off after the head of the answer.
-    pub(super) fn broken(&mut self, why: &'static str) {
+    /// S3 broke off after the head of its answer.
+    pub(super) fn truncated(&mut self) {
+        self.metrics.upstream_fault(UpstreamFault::Truncated);
+        self.broken("UpstreamBroken");
+    }
+
+    /// What looked like a success was none.
+    pub(super) fn failed_late(&mut self, code: String) {
+        self.metrics.upstream_fault(UpstreamFault::LateError);
+        self.error_code.get_or_insert(Cow::Owned(code));
+    }
+
+    /// The answer may turn out to be an error.
+    pub(super) fn late_error(&self) -> Option<LateError> {
+        LateError::possible(self.operation, self.status?)
+    }
+
+    fn broken(&mut self, why: &'static str) {
         self.error_code.get_or_insert(Cow::Borrowed(why));
     }
 }

@@ -4,7 +4,9 @@ use prometheus::{
     Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
 };
 
-use super::metrics::{Exposition, SECONDS, expose};
+use super::labels::UpstreamFault;
+use super::metrics::{Exposition, SECONDS, begin_reloads, count_reload, expose};
+use super::process_metrics::{register_process, register_ready};
 
 /// Every metric of a bridge.
 #[derive(Debug, Clone)]
@@ -24,13 +26,25 @@ pub struct BridgeMetrics {
     pub connections: IntGauge,
     /// Connections closed at once because there are too many.
     pub over_limit: IntCounter,
-    /// Exchanges with the proxy that failed below HTTP, by kind.
-    pub upstream_errors: IntCounterVec,
+    /// Exchanges with the proxy that failed, by kind.
+    upstream_errors: IntCounterVec,
     /// When the client certificate expires, in seconds since 1970.
     pub certificate_expiry: Gauge,
     /// Reloads of certificates by result.
-    pub reloads: IntCounterVec,
+    reloads: IntCounterVec,
+    /// 1 while what is in force is what the files say, else 0.
+    last_reload: IntGauge,
 }
+
+/// What can go wrong without a look at what the proxy says.
+const OF_A_BRIDGE: [UpstreamFault; 6] = [
+    UpstreamFault::Lookup,
+    UpstreamFault::Connect,
+    UpstreamFault::Tls,
+    UpstreamFault::Timeout,
+    UpstreamFault::Broken,
+    UpstreamFault::Truncated,
+];
 
 impl BridgeMetrics {
     /// Registers every metric. Fails only if two had the same name.
@@ -46,7 +60,8 @@ impl BridgeMetrics {
             "s3bridge_certificate_expiry_timestamp_seconds",
             "When the client certificate expires.",
         )?;
-        Ok(Self {
+        register_process(&registry, "s3bridge")?;
+        let metrics = Self {
             requests: labelled("s3bridge_requests_total", "Requests answered.", "status")?,
             bytes_in: counter("s3bridge_received_bytes_total", "Bytes of bodies received from clients.")?,
             bytes_out: counter("s3bridge_sent_bytes_total", "Bytes of bodies sent to clients.")?,
@@ -61,8 +76,35 @@ impl BridgeMetrics {
             )?,
             certificate_expiry: keep(&registry, expiry)?,
             reloads: labelled("s3bridge_reloads_total", "Reloads of certificates.", "result")?,
+            last_reload: gauge(
+                "s3bridge_last_reload_successful",
+                "1 while what is in force is what the files say.",
+            )?,
             registry,
-        })
+        };
+        for fault in OF_A_BRIDGE {
+            metrics.upstream_errors.with_label_values(&[fault.as_str()]);
+        }
+        begin_reloads(&metrics.reloads, &metrics.last_reload);
+        Ok(metrics)
+    }
+
+    /// The proxy, or the way to it, failed.
+    pub fn upstream_fault(&self, fault: UpstreamFault) {
+        self.upstream_errors.with_label_values(&[fault.as_str()]).inc();
+    }
+
+    /// Certificates were read again, or could not be put in force.
+    pub fn reloaded(&self, ok: bool) {
+        count_reload(&self.reloads, &self.last_reload, ok);
+    }
+
+    /// Shows what `/readyz` says.
+    pub fn watch_readiness(
+        &self,
+        ready: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Result<(), prometheus::Error> {
+        register_ready(&self.registry, "s3bridge", ready)
     }
 }
 

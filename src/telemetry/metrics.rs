@@ -5,6 +5,10 @@ use prometheus::{
     TextEncoder,
 };
 
+use super::access_log::Unrecordable;
+use super::labels::{BadRequest, UpstreamFault};
+use super::process_metrics::{register_process, register_ready};
+
 /// Every metric of the process.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -30,9 +34,9 @@ pub struct Metrics {
     /// Connection attempts by their result.
     pub handshakes: IntCounterVec,
     /// What clients sent in place of requests, by cause.
-    pub bad_requests: IntCounterVec,
-    /// Exchanges with S3 that failed below HTTP, by kind.
-    pub upstream_errors: IntCounterVec,
+    bad_requests: IntCounterVec,
+    /// Exchanges with S3 that failed, by kind.
+    upstream_errors: IntCounterVec,
     /// When the server's certificate expires, in seconds since 1970.
     pub certificate_expiry: Gauge,
     /// When the first of the revocation lists expires, in seconds since 1970; 0 without lists.
@@ -48,7 +52,9 @@ pub struct Metrics {
     /// How far AWS's clock is ahead of the local one, in seconds, where that is corrected; else 0.
     pub clock_skew: Gauge,
     /// Reloads of mounted files by result.
-    pub reloads: IntCounterVec,
+    reloads: IntCounterVec,
+    /// 1 while what is in force is what the files say, else 0.
+    last_reload: IntGauge,
 }
 
 /// From a cached head within the node to a large part over a slow link.
@@ -85,7 +91,8 @@ impl Metrics {
             registry.register(Box::new(metric.clone()))?;
             Ok(metric)
         };
-        Ok(Self {
+        register_process(&registry, "s3proxy")?;
+        let metrics = Self {
             requests: counters("s3proxy_requests_total", "Requests answered.", &["operation", "status"])?,
             denials: counters("s3proxy_denials_total", "Requests refused by the proxy itself.", &["code"])?,
             unrecorded: counters(
@@ -148,9 +155,68 @@ impl Metrics {
                 "Reloads of configuration and certificates.",
                 &["result"],
             )?,
+            last_reload: count(
+                "s3proxy_last_reload_successful",
+                "1 while what is in force is what the files say.",
+            )?,
             registry,
-        })
+        };
+        metrics.begin();
+        Ok(metrics)
     }
+
+    /// Gives the series their first values.
+    fn begin(&self) {
+        for fault in UpstreamFault::ALL {
+            self.upstream_errors.with_label_values(&[fault.as_str()]);
+        }
+        for cause in BadRequest::ALL {
+            self.bad_requests.with_label_values(&[cause.as_str()]);
+        }
+        for cause in [Unrecordable::TooMany, Unrecordable::Stuck] {
+            self.unrecorded.with_label_values(&[&cause.to_string()]);
+        }
+        for loads in [&self.credential_loads, &self.session_loads] {
+            loads.with_label_values(&["ok"]);
+        }
+        begin_reloads(&self.reloads, &self.last_reload);
+    }
+
+    /// S3, or the way to it, failed.
+    pub fn upstream_fault(&self, fault: UpstreamFault) {
+        self.upstream_errors.with_label_values(&[fault.as_str()]).inc();
+    }
+
+    /// A client sent something that is no request.
+    pub fn bad_request(&self, cause: BadRequest) {
+        self.bad_requests.with_label_values(&[cause.as_str()]).inc();
+    }
+
+    /// Mounted files were read again, or could not be put in force.
+    pub fn reloaded(&self, ok: bool) {
+        count_reload(&self.reloads, &self.last_reload, ok);
+    }
+
+    /// Shows what `/readyz` says.
+    pub fn watch_readiness(
+        &self,
+        ready: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Result<(), prometheus::Error> {
+        register_ready(&self.registry, "s3proxy", ready)
+    }
+}
+
+/// What was read at the start is in force.
+pub(super) fn begin_reloads(reloads: &IntCounterVec, last: &IntGauge) {
+    for result in ["ok", "error"] {
+        reloads.with_label_values(&[result]);
+    }
+    last.set(1);
+}
+
+pub(super) fn count_reload(reloads: &IntCounterVec, last: &IntGauge, ok: bool) {
+    reloads.with_label_values(&[if ok { "ok" } else { "error" }]).inc();
+    last.set(i64::from(ok));
 }
 
 /// Metrics that can be scraped.

@@ -6,12 +6,15 @@ mod accesses;
 mod bridge_metrics;
 mod counted;
 mod escape;
+mod labels;
 mod log;
 mod metrics;
+mod process_metrics;
 
 pub use access_log::{AccessLine, AccessLog, AccessLogWriter, Place, Stuckness, Unrecordable};
 pub use accesses::Accesses;
 pub use bridge_metrics::BridgeMetrics;
 pub use counted::Counted;
+pub use labels::{BadRequest, UpstreamFault};
 pub use log::{LogFormat, start as start_log};
 pub use metrics::{Exposition, Metrics};

@@ -11,25 +11,46 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::Error as ClientError;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::connector::{Connector, Link, TrustError, Used};
+use super::connector::{ConnectError, Connector, Link, TrustError, Used};
+use super::resolver::LookupError;
 use crate::config;
+use crate::telemetry::UpstreamFault;
 
 /// S3 closes connections that rest; reports say from 5 to 20 seconds (AWSCore.jl#35, vector#9703, aiobotocore#21).
 /// Ours are given up before, so that a request rarely meets one that is just being closed.
 const POOL_IDLE: Duration = Duration::from_secs(4);
 
-/// An exchange that failed below HTTP, as a metric label.
+/// An exchange that failed below HTTP.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// No connection: name look-up, TCP, TLS or the time allowed for them. Nothing was sent.
-    #[error("connect")]
+    /// The name has no address. Nothing was sent.
+    #[error("{}", UpstreamFault::Lookup)]
+    Lookup(#[source] ClientError),
+    /// No connection: TCP, or the time allowed for all of it. Nothing was sent.
+    #[error("{}", UpstreamFault::Connect)]
     Connect(#[source] ClientError),
+    /// The other side cannot be trusted, or speaks no TLS of ours. Nothing was sent.
+    #[error("{}", UpstreamFault::Tls)]
+    Tls(#[source] ClientError),
     /// No byte for too long.
-    #[error("timeout")]
+    #[error("{}", UpstreamFault::Timeout)]
     Timeout(#[source] ClientError),
     /// The connection broke before there was an answer.
-    #[error("broken")]
+    #[error("{}", UpstreamFault::Broken)]
     Broken(#[source] ClientError),
+}
+
+impl UpstreamError {
+    /// As metrics name it.
+    pub fn fault(&self) -> UpstreamFault {
+        match self {
+            Self::Lookup(_) => UpstreamFault::Lookup,
+            Self::Connect(_) => UpstreamFault::Connect,
+            Self::Tls(_) => UpstreamFault::Tls,
+            Self::Timeout(_) => UpstreamFault::Timeout,
+            Self::Broken(_) => UpstreamFault::Broken,
+        }
+    }
 }
 
 /// The pool of connections to S3, or to a proxy.
@@ -100,10 +121,15 @@ fn was_stale(error: &ClientError) -> bool {
 }
 
 fn kind(error: ClientError) -> UpstreamError {
-    let timed_out = |cause: &(dyn std::error::Error + 'static)| {
+    let timed_out = |cause: Cause<'_>| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
     };
-    if error.is_connect() {
+    let no_tls = |cause: Cause<'_>| matches!(cause.downcast_ref(), Some(ConnectError::Tls(_)));
+    if causes(&error).any(no_tls) {
+        UpstreamError::Tls(error)
+    } else if causes(&error).any(<dyn std::error::Error>::is::<LookupError>) {
+        UpstreamError::Lookup(error)
+    } else if error.is_connect() {
         UpstreamError::Connect(error)
     } else if causes(&error).any(timed_out) {
         UpstreamError::Timeout(error)
@@ -112,6 +138,8 @@ fn kind(error: ClientError) -> UpstreamError {
     }
 }
 
-fn causes<'a>(error: &'a ClientError) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+type Cause<'a> = &'a (dyn std::error::Error + 'static);
+
+fn causes(error: &ClientError) -> impl Iterator<Item = Cause<'_>> {
     std::iter::successors(std::error::Error::source(error), |cause| cause.source())
 }

@@ -39,6 +39,26 @@ pub enum TrustError {
     Tls(#[from] rustls::Error),
 }
 
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    /// Look-up or TCP.
+    #[error("no connection")]
+    Tcp(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The other side's certificate, above all.
+    #[error("no TLS")]
+    Tls(#[source] io::Error),
+    /// Not within the time that is allowed for it.
+    #[error("no connection within {0:?}")]
+    TimedOut(Duration),
+}
+
+impl ConnectError {
+    fn tcp(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Tcp(error.into())
+    }
+}
+
 /// Whether a connection has already carried an answer, so that its end may just mean that S3 tired of waiting.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Used(Arc<AtomicBool>);
@@ -132,18 +152,18 @@ impl Connector {
         }
     }
 
-    async fn connect(mut self, uri: Uri) -> io::Result<TokioIo<UpstreamStream>> {
+    async fn connect(mut self, uri: Uri) -> Result<TokioIo<UpstreamStream>, ConnectError> {
         let encrypt = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let place = self.places.acquire_owned().await.map_err(io::Error::other)?;
-        let tcp = self.tcp.call(uri).await.map_err(io::Error::other)?.into_inner();
-        bound_unsent(&tcp)?;
+        let place = self.places.acquire_owned().await.map_err(ConnectError::tcp)?;
+        let tcp = self.tcp.call(uri).await.map_err(ConnectError::tcp)?.into_inner();
+        bound_unsent(&tcp).map_err(ConnectError::tcp)?;
         let stream = if encrypt {
             let name = match self.server_name {
                 Some(name) => name,
-                None => ServerName::try_from(host).map_err(io::Error::other)?,
+                None => ServerName::try_from(host).map_err(ConnectError::tcp)?,
             };
-            Transport::Tls(Box::new(self.tls.connect(name, tcp).await?))
+            Transport::Tls(Box::new(self.tls.connect(name, tcp).await.map_err(ConnectError::Tls)?))
         } else {
             Transport::Plain(tcp)
         };
@@ -171,10 +191,10 @@ fn roots(upstream: &Upstream) -> Result<RootCertStore, TrustError> {
 
 impl Service<Uri> for Connector {
     type Response = TokioIo<UpstreamStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -184,7 +204,7 @@ impl Service<Uri> for Connector {
             let timeout = connector.connect_timeout;
             match tokio::time::timeout(timeout, connector.connect(uri)).await {
                 Ok(result) => result,
-                Err(_) => Err(io::ErrorKind::TimedOut.into()),
+                Err(_) => Err(ConnectError::TimedOut(timeout)),
             }
         })
     }

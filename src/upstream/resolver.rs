@@ -14,22 +14,35 @@ use hyper_util::client::legacy::connect::dns::Name;
 use rand::seq::SliceRandom;
 use tower::Service;
 
+/// A name without an address, or nobody to ask for it.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} has no address")]
+pub(super) struct LookupError {
+    name: String,
+    source: Option<io::Error>,
+}
+
 /// The system's resolver, shuffled.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ShuffledResolver;
 
 impl Service<Name> for ShuffledResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+    type Error = LookupError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, LookupError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LookupError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
         Box::pin(async move {
-            let mut addresses: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let failed = |source| LookupError { name: name.as_str().to_owned(), source };
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let mut addresses: Vec<_> = found.map_err(|error| failed(Some(error)))?.collect();
+            if addresses.is_empty() {
+                return Err(failed(None));
+            }
             addresses.shuffle(&mut rand::rng());
             Ok(addresses.into_iter())
         })

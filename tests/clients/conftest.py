@@ -32,7 +32,7 @@ def has_its_store(item: pytest.Item) -> bool:
     """Of the matrix, each operation runs in one store. For the way over the bridge one store is enough, because what the
     proxy makes of a request is tested without the bridge. Everything else runs in both."""
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    if item.path.name == "test_bridge.py":
+    if item.path.name in ("test_bridge.py", "test_monitoring.py"):
         return "store" not in parameters or parameters["store"].name == "s3s"
     if "operation" not in parameters:
         return True

@@ -10,9 +10,11 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 async fn an_s3_that_cannot_be_reached_is_a_retry() {
     // A port that was free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    for endpoint in
-        [format!("http://{address}"), format!("https://{address}"), "http://no-such-host.invalid".into()]
-    {
+    for (endpoint, kind) in [
+        (format!("http://{address}"), "connect"),
+        (format!("https://{address}"), "connect"),
+        ("http://no-such-host.invalid".into(), "lookup"),
+    ] {
         let proxy = Setup::new(endpoint).start().await;
         let mut wire = proxy.client("admin").await;
         for (method, body) in [("GET", &b""[..]), ("PUT", b"body"), ("HEAD", b"")] {
@@ -26,7 +28,8 @@ async fn an_s3_that_cannot_be_reached_is_a_retry() {
                 wire = proxy.client("admin").await;
             }
         }
-        assert!(proxy.metric("s3proxy_upstream_errors_total{kind=\"connect\"}").await > 2.5);
+        let series = format!("s3proxy_upstream_errors_total{{kind=\"{kind}\"}}");
+        assert!(proxy.metric(&series).await > 2.5);
     }
 }
 
@@ -49,6 +52,7 @@ async fn an_s3_that_cannot_be_trusted_gets_nothing() {
     let reply = proxy.client("admin").await.ask("GET", "/reports/daily/x", &[], b"").await;
     assert_eq!((reply.status, reply.error_code().as_str()), (503, "ServiceUnavailable"));
     assert!(upstream.seen().is_empty());
+    assert!(proxy.metric("s3proxy_upstream_errors_total{kind=\"tls\"}").await > 0.5);
 }
 
 #[tokio::test]
