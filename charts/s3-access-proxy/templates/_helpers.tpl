@@ -15,9 +15,9 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Cluster-wide objects carry the namespace too, for two releases of one name. */}}
+{{/* Objects of the cluster carry the namespace too: there may be two releases of one name. */}}
 {{- define "s3-access-proxy.clusterName" -}}
-{{- printf "%s-%s" .Release.Namespace (include "s3-access-proxy.fullname" .) | trunc 104 | trimSuffix "-" -}}
+{{- printf "%s-%s" (include "s3-access-proxy.fullname" .) .Release.Namespace | trunc 104 | trimSuffix "-" -}}
 {{- end -}}
 
 {{/* (list $ "gateway") -> what a component's pods are selected by */}}
@@ -138,18 +138,12 @@ seccompProfile:
 {{- include "s3-access-proxy.fullname" . }}-webhook
 {{- end -}}
 
-{{/* HOST:PORT of the gateway for bridges */}}
-{{- define "s3-access-proxy.bridge.to" -}}
-{{- if .Values.injection.bridge.to -}}
-{{- .Values.injection.bridge.to -}}
-{{- else -}}
-{{- printf "%s.%s.svc:%d" (include "s3-access-proxy.gateway.name" .) .Release.Namespace (int .Values.gateway.service.port) -}}
-{{- end -}}
-{{- end -}}
-
-{{/* Namespaces that injection leaves alone, as a list in JSON */}}
-{{- define "s3-access-proxy.injection.excludedNamespaces" -}}
-{{- append .Values.injection.excludedNamespaces .Release.Namespace | uniq | toJson -}}
+{{/* Components that have metrics, as a list in JSON */}}
+{{- define "s3-access-proxy.scraped" -}}
+{{- $components := list -}}
+{{- if .Values.gateway.enabled }}{{ $components = append $components "gateway" }}{{ end -}}
+{{- if eq .Values.injection.by "webhook" }}{{ $components = append $components "webhook" }}{{ end -}}
+{{- toJson $components -}}
 {{- end -}}
 
 {{/* "1m 30s" -> 90 */}}
@@ -157,4 +151,22 @@ seccompProfile:
 {{- $minutes := regexFind "[0-9]+m($|[^s])" . | trim | trimSuffix "m" | regexFind "[0-9]+" | default "0" | int -}}
 {{- $seconds := regexFind "[0-9]+s" . | trimSuffix "s" | default "0" | int -}}
 {{- add (mul 60 $minutes) $seconds -}}
+{{- end -}}
+
+{{/* (list $ component given) -> spread of a Deployment's pods over zones and nodes */}}
+{{- define "s3-access-proxy.topologySpread" -}}
+{{- $root := index . 0 -}}
+{{- $component := index . 1 -}}
+{{- if index . 2 -}}
+{{- toYaml (index . 2) -}}
+{{- else -}}
+{{- $labels := include "s3-access-proxy.selectorLabels" (list $root $component) | fromYaml -}}
+{{- $constraints := list -}}
+{{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" -}}
+{{- /* Without the hash of the template, pods of the last version would count during a rollout. */ -}}
+{{- $constraints = append $constraints (dict "maxSkew" 1 "topologyKey" . "whenUnsatisfiable" "ScheduleAnyway"
+    "labelSelector" (dict "matchLabels" $labels) "matchLabelKeys" (list "pod-template-hash")) -}}
+{{- end -}}
+{{- toYaml $constraints -}}
+{{- end -}}
 {{- end -}}

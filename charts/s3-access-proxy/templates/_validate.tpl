@@ -75,6 +75,9 @@ What the schema cannot say, because it is about several values: every problem at
 {{- if and $injection.bridge.enabled (not .Values.gateway.enabled) (not $injection.bridge.to) }}
 - "injection.bridge.to: missing: HOST:PORT of a gateway, as this release has none (or set injection.bridge.enabled to false)"
 {{- end }}
+{{- if and (eq $injection.certificate "csi.cert-manager.io") (not $injection.certManager.issuer) }}
+- "injection.certManager.issuer: missing: the issuer of certificates of added proxies (injection.certificate is csi.cert-manager.io)"
+{{- end }}
 {{- if eq $injection.by "webhook" }}
 {{- if and (eq .Values.webhook.certificate.source "certManager") (not .Values.certManager.issuerRef.name) }}
 - "certManager.issuerRef.name: missing: the issuer of the webhook's certificate (webhook.certificate.source is certManager)"

@@ -58,8 +58,8 @@
     "token_file" (include "s3-access-proxy.gateway.tokenFile" .) -}}
 {{- end -}}
 {{- $known := dict
-    "listen" (printf "%s:8443" .Values.gateway.address)
-    "admin" (printf "%s:9090" .Values.gateway.address)
+    "listen" (printf "%s:8443" .Values.bindAddress)
+    "admin" (printf "%s:9090" .Values.bindAddress)
     "tls" $tls "upstream" $upstream "credentials" $credentials -}}
 {{- $given := dict -}}
 {{- range $key, $value := .Values.gateway.config -}}

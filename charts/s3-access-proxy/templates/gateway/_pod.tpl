@@ -138,26 +138,6 @@ spec:
     {{- end }}
 {{- end -}}
 
-{{/* (list $ component given) */}}
-{{- define "s3-access-proxy.topologySpread" -}}
-{{- $root := index . 0 -}}
-{{- $component := index . 1 -}}
-{{- with index . 2 -}}
-{{- toYaml . -}}
-{{- else -}}
-{{- range $i, $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
-- maxSkew: 1
-  topologyKey: {{ $key }}
-  whenUnsatisfiable: ScheduleAnyway
-  labelSelector:
-    matchLabels:
-      {{- include "s3-access-proxy.selectorLabels" (list $root $component) | nindent 6 }}
-  # Without it, pods of the last version would count during a rollout.
-  matchLabelKeys: [pod-template-hash]
-{{- end }}
-{{- end -}}
-{{- end -}}
-
 {{/* (dict "name" "client-ca" "from" .Values.tls.clientCa) */}}
 {{- define "s3-access-proxy.fileVolume" -}}
 - name: {{ .name }}
