@@ -26,6 +26,33 @@ pub(super) struct Node {
     pub(super) origin: Origin,
 }
 
+impl Node {
+    /// The value as JSON. YAML's plain words stay text: who reads the JSON has no use for other scalars.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Scalar(text) => text.as_str().into(),
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Map(pairs) => pairs.iter().map(|(key, node)| (key.clone(), node.to_json())).collect(),
+        }
+    }
+
+    /// Where the value of a key path such as `buckets[0].name` stands, or the nearest value around it.
+    pub(super) fn origin_of(&self, path: &str) -> Origin {
+        let mut node = self;
+        for step in path.split(['.', '[', ']']).filter(|step| !step.is_empty()) {
+            let next = match &node.value {
+                Value::Map(pairs) => pairs.iter().find(|(key, _)| key == step).map(|(_, node)| node),
+                Value::List(items) => step.parse().ok().and_then(|at: usize| items.get(at)),
+                Value::Null | Value::Scalar(_) => None,
+            };
+            let Some(next) = next else { break };
+            node = next;
+        }
+        node.origin.clone()
+    }
+}
+
 /// Variables that override the file start with this.
 const PREFIX: &str = "S3PROXY_";
 

@@ -11,7 +11,7 @@ use crate::policy::{
 use crate::s3::LockMode;
 
 const STANCES: [(&str, Stance); 2] = [("deny", Stance::Deny), ("allow", Stance::Allow)];
-const MODES: [(&str, LockMode); 2] =
+pub(super) const MODES: [(&str, LockMode); 2] =
     [("GOVERNANCE", LockMode::Governance), ("COMPLIANCE", LockMode::Compliance)];
 /// Amazon S3 user guide, "Managing Object Lock": the longest retention is 100 years.
 const MAX_DAYS: u32 = 36_500;

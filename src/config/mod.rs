@@ -5,6 +5,7 @@
 //! what nobody asked for is an unknown key.
 
 mod credentials;
+mod declaration;
 mod document;
 mod effective;
 mod grants;
@@ -20,6 +21,7 @@ use crate::policy::Policy;
 use crate::s3::Domains;
 
 pub use credentials::{AgentUri, CredentialSource, Credentials, PerIdentity, SessionName, Sessions};
+pub use declaration::Declaration;
 pub use reader::{Problem, Problems};
 
 /// Variables that are read beside `S3PROXY_…`: those that EKS puts into a pod that has a role. None is a secret.

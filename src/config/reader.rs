@@ -149,6 +149,13 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A key that is only known to say no.
+    pub(super) fn only_off(&self, key: &'static str, message: &str) {
+        if self.has(key) && !self.says(key, "off") && !self.says(key, "false") {
+            self.problem(key, message);
+        }
+    }
+
     /// A scalar, if it is there and valid.
     pub(super) fn optional<T: FromStr<Err: fmt::Display>>(&self, key: &'static str) -> Option<T> {
         let node = self.entry(key)?;
@@ -200,6 +207,24 @@ impl<'a> Section<'a> {
     /// Whether nothing is said here.
     pub(super) fn says_nothing(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// A mapping that may be left out, or be `null` to say so.
+    pub(super) fn part(&self, key: &'static str) -> Option<Section<'a>> {
+        match self.entry(key) {
+            None | Some(Node { value: Value::Null, .. }) => None,
+            node => Some(Section::of(self.path_of(key), node, self.notebook)),
+        }
+    }
+
+    /// Whether the value is this one word.
+    pub(super) fn says(&self, key: &'static str, word: &str) -> bool {
+        matches!(self.entry(key), Some(Node { value: Value::Scalar(text), .. }) if text == word)
+    }
+
+    /// The values of a list, whatever they are.
+    pub(super) fn documents(&self, key: &'static str) -> Vec<serde_json::Value> {
+        self.items(key).unwrap_or_default().iter().map(Node::to_json).collect()
     }
 
     /// A list of mappings; empty when it is not there.

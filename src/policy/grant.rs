@@ -72,8 +72,22 @@ impl Policy {
     /// What concerns one identity, with its variables filled in.
     pub fn entitle(&self, identity: &ClientIdentity) -> Entitlements {
         let concerns = |grant: &&Grant| grant.identities.iter().any(|pattern| pattern.matches(identity));
-        let mut rules: Vec<Rule> =
-            self.grants.iter().filter(concerns).filter_map(|grant| rule(grant, identity)).collect();
+        self.entitlements(
+            self.grants.iter().filter(concerns).filter_map(|grant| rule(grant, identity)).collect(),
+        )
+    }
+
+    /// What all identities together may do, as far as a role of them all can say it: what is denied to some is left
+    /// out, and a prefix ends in front of its first variable.
+    pub fn entitle_everyone(&self) -> Entitlements {
+        let heads =
+            |templates: &Vec<PrefixTemplate>| templates.iter().map(PrefixTemplate::literal_head).collect();
+        self.entitlements(
+            self.allowing().map(|grant| narrowed(grant, grant.prefixes.as_ref().map(heads))).collect(),
+        )
+    }
+
+    fn entitlements(&self, mut rules: Vec<Rule>) -> Entitlements {
         if self.guardrails.object_lock.adds_retention() {
             rules.iter_mut().for_each(admit_retention);
         }
@@ -81,7 +95,7 @@ impl Policy {
     }
 }
 
-/// For the session policy alone: where an object may be put, the proxy itself may add a retention to it.
+/// For policies of IAM alone: where an object may be put, the proxy itself may add a retention to it.
 fn admit_retention(rule: &mut Rule) {
     if rule.effect == Effect::Allow && rule.actions.contains(Action::PutObject) {
         rule.actions_as_written.extend(Action::PutObjectRetention.as_str().parse::<ActionPattern>());

@@ -11,12 +11,12 @@ use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
-use super::decide::Rule;
+use super::decide::{Entitlements, Rule};
 use super::role::RoleArn;
 
 mod document;
 
-pub(super) use document::{Width, document, ends_in_wildcard};
+pub(super) use document::{Width, document, ends_in_wildcard, statements};
 
 /// IAM and STS quotas: characters of a session policy.
 pub(super) const MAX_POLICY: usize = 2048;
@@ -114,6 +114,18 @@ fn personas(allow: &[Rule], deny: &[Rule], base: &RoleArn) -> Vec<(Option<RoleAr
         Arc::new(Persona::new(role.unwrap_or(base).clone(), &allow, &deny))
     };
     roles.into_iter().map(|role| (role.cloned(), persona(role))).collect()
+}
+
+impl Entitlements {
+    /// Statements of an IAM policy that say the same as the grants, as closely as IAM can, whatever their length.
+    ///
+    /// Without rights to KMS keys: which keys those are, the grants do not tell. Buckets' names have to be without `*`
+    /// for denials by prefix to be among them.
+    pub fn to_statements(&self, partition: &str) -> Vec<serde_json::Value> {
+        let (allow, deny): (Vec<&Rule>, Vec<&Rule>) =
+            (self.allow.iter().collect(), self.deny.iter().collect());
+        statements(partition, &allow, &deny, Width::Exact)
+    }
 }
 
 /// Those that fit, and whether the narrowest is none of them.

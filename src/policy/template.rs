@@ -75,6 +75,14 @@ impl PrefixTemplate {
         Some(KeyPrefix::new(&prefix))
     }
 
+    /// What every identity's prefix starts with.
+    pub(super) fn literal_head(&self) -> KeyPrefix {
+        match self.pieces.first() {
+            Some(Piece::Literal(text)) => KeyPrefix::new(text),
+            Some(Piece::Variable(_)) | None => KeyPrefix::new(""),
+        }
+    }
+
     /// Whether every prefix that the other template gives an identity lies below this one's.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let Some((last, before)) = self.pieces.split_last() else { return true };

@@ -205,6 +205,16 @@ pub fn named(word: &str) -> Vec<&'static Control> {
     ALL.iter().filter(|control| control.id == word || control.security_hub.contains(&word)).collect()
 }
 
+/// Whether a word is of the form of Security Hub's control IDs, such as `S3.20`: those that are not judged here can be
+/// waived all the same, so that the reason stands in one place.
+pub fn is_security_hub(word: &str) -> bool {
+    word.split_once('.').is_some_and(|(service, number)| {
+        !service.is_empty()
+            && service.bytes().all(|b| b.is_ascii_alphanumeric())
+            && number.parse::<u16>().is_ok()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

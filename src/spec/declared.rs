@@ -69,6 +69,18 @@ pub struct NewCluster {
     pub public_access_from: Vec<String>,
 }
 
+impl Default for NewCluster {
+    fn default() -> Self {
+        Self {
+            version: "1.34".to_owned(),
+            instance_type: "m7g.large".to_owned(),
+            min_nodes: 2,
+            max_nodes: 6,
+            public_access_from: Vec::new(),
+        }
+    }
+}
+
 /// The way to S3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
@@ -84,6 +96,18 @@ pub struct Network {
     pub create: Option<NewNetwork>,
 }
 
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            vpc: None,
+            endpoint: EndpointMode::Ensure,
+            route_tables: RouteTables::Private,
+            other_buckets: Vec::new(),
+            create: None,
+        }
+    }
+}
+
 /// A network that `render` writes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewNetwork {
@@ -93,6 +117,12 @@ pub struct NewNetwork {
     pub zones: u8,
     /// NAT gateways.
     pub nat: NewNetworkNat,
+}
+
+impl Default for NewNetwork {
+    fn default() -> Self {
+        Self { cidr: "10.20.0.0/16".to_owned(), zones: 2, nat: NewNetworkNat::Single }
+    }
 }
 
 /// NAT gateways, for what is not S3: images of other registries, STS, EKS.
@@ -168,6 +198,10 @@ pub struct Granted {
     pub statements: Vec<Value>,
     /// The buckets that they reach, by their real names.
     pub buckets: Vec<String>,
+    /// Those of them in which they write.
+    pub writes: Vec<String>,
+    /// Whether they list the account's buckets.
+    pub lists_account: bool,
 }
 
 /// One bucket.
@@ -181,8 +215,8 @@ pub struct Bucket {
     pub encryption: Option<EncryptionChoice>,
     /// Default retention; implies versioning.
     pub object_lock: Option<RetentionChoice>,
-    /// Why versions are kept although nothing requires it; `None` is off.
-    pub versioning: Option<String>,
+    /// Whether versions are kept.
+    pub versioning: VersioningChoice,
     /// `None` is the profile's.
     pub lifecycle: Option<Vec<LifecycleRule>>,
     /// `None` is none.
@@ -201,6 +235,17 @@ pub struct Bucket {
     pub policy: Vec<Value>,
     /// Which data events (deletions of objects) reach the alerts' topic.
     pub alert_deletes: Deletes,
+}
+
+/// Whether versions are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersioningChoice {
+    /// Where Object Lock or replication needs them.
+    IfRequired,
+    /// Never: with Object Lock or replication that is refused.
+    Off,
+    /// For this reason.
+    On(String),
 }
 
 /// Deletions of objects that are worth an alert.
@@ -296,6 +341,8 @@ pub struct Access {
     pub own_endpoint: bool,
     /// The role that is never locked out.
     pub break_glass: String,
+    /// Further roles that reach the data of buckets which otherwise only workloads reach; ARNs, `*` allowed.
+    pub principals: Vec<String>,
 }
 
 /// Alerts on critical operations.

@@ -7,6 +7,7 @@
 
 pub mod controls;
 
+mod compile;
 mod declared;
 mod desired;
 mod fact;
@@ -17,11 +18,13 @@ mod refusal;
 mod storage;
 mod words;
 
+pub use compile::{ImpliedGuardrails, compile, guardrails, settings, spiffe_id};
 pub use controls::{Control, Requirement};
 pub use declared::{
     Access, AccountWide, Alerts, Bucket, Cluster, Deletes, Duty, EncryptionChoice, EndpointMode, Exchange,
     Granted, IdentityKind, InventoryChoice, KeyChoice, LogsChoice, MetricsChoice, Network, NewCluster,
-    NewNetwork, NewNetworkNat, ReplicationChoice, RouteTables, Serves, Spec, TopicChoice, Waiver, Workload,
+    NewNetwork, NewNetworkNat, ReplicationChoice, RouteTables, Serves, Spec, TopicChoice, VersioningChoice,
+    Waiver, Workload,
 };
 pub use desired::{
     Alarm, Desired, DesiredBucket, DesiredCluster, DesiredKey, DesiredNetwork, DesiredTopic, DesiredTrail,

@@ -13,6 +13,8 @@ use crate::s3::{Action, KeyPrefix, Resource};
 /// How closely a policy follows the grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::policy) enum Width {
+    /// As closely as IAM can say it, at any length: a list that would show denied keys is denied too.
+    Exact,
     /// As closely as IAM can say it.
     Narrow,
     /// Each grant's prefixes shortened to what they have in common.
@@ -23,6 +25,18 @@ pub(in crate::policy) enum Width {
 
 /// The document for some rules, however long it becomes.
 pub(in crate::policy) fn document(partition: &str, allow: &[&Rule], deny: &[&Rule], width: Width) -> String {
+    let mut all = statements(partition, allow, deny, width);
+    all.push(keys_of_kms());
+    ascii(&json!({ "Version": "2012-10-17", "Statement": all }).to_string())
+}
+
+/// The statements about S3 for some rules.
+pub(in crate::policy) fn statements(
+    partition: &str,
+    allow: &[&Rule],
+    deny: &[&Rule],
+    width: Width,
+) -> Vec<Value> {
     let mut statements = Statements { arn: format!("arn:{partition}:s3:::"), parts: BTreeMap::new() };
     for rule in allow {
         statements.allow(rule, width);
@@ -30,9 +44,7 @@ pub(in crate::policy) fn document(partition: &str, allow: &[&Rule], deny: &[&Rul
     for rule in deny {
         statements.deny(rule, width);
     }
-    let mut all = statements.into_json();
-    all.push(keys_of_kms());
-    ascii(&json!({ "Version": "2012-10-17", "Statement": all }).to_string())
+    statements.into_json()
 }
 
 /// S3 uses the caller's right to a KMS key, so without this nothing that is encrypted with one could be reached. It
@@ -72,7 +84,7 @@ impl Statements {
         };
         let common;
         let prefixes: &[KeyPrefix] = match width {
-            Width::Narrow => prefixes,
+            Width::Exact | Width::Narrow => prefixes,
             Width::CommonPrefix => {
                 common = [common_prefix(prefixes)];
                 &common
@@ -84,7 +96,7 @@ impl Statements {
             }
         };
         self.objects(rule, &rule.buckets, prefixes);
-        self.lists(rule, &rule.buckets, Some(prefixes));
+        self.lists(rule, &rule.buckets, Some(below(prefixes)));
     }
 
     /// Only what IAM can say exactly: a denial that reached further would refuse what is granted.
@@ -101,7 +113,11 @@ impl Statements {
                 let exact: Vec<_> = rule.buckets.iter().filter(|b| is_literal(b)).cloned().collect();
                 if !exact.is_empty() {
                     self.objects(rule, &exact, prefixes);
-                    self.lists(rule, &exact, Some(prefixes));
+                    let mut patterns = below(prefixes);
+                    if width == Width::Exact {
+                        patterns.extend(prefixes.iter().flat_map(above));
+                    }
+                    self.lists(rule, &exact, Some(patterns));
                 }
             }
         }
@@ -140,14 +156,13 @@ impl Statements {
         self.add(rule, actions(&on_keys), None, resources);
     }
 
-    fn lists(&mut self, rule: &Rule, buckets: &[BucketPattern], prefixes: Option<&[KeyPrefix]>) {
+    fn lists(&mut self, rule: &Rule, buckets: &[BucketPattern], patterns: Option<BTreeSet<String>>) {
         let named = |actions: &[Action]| -> BTreeSet<String> {
             let granted = actions.iter().filter(|&&action| rule.actions.contains(action));
             granted.map(ToString::to_string).collect()
         };
         let resources: BTreeSet<String> =
             buckets.iter().map(|bucket| format!("{}{bucket}", self.arn)).collect();
-        let patterns = prefixes.map(|all| all.iter().map(|p| format!("{}*", literal(p.as_str()))).collect());
         self.add(rule, named(&LISTS_BY_PREFIX), patterns, resources.clone());
         if rule.effect == Effect::Allow {
             self.add(rule, named(&[Action::ListBucketMultipartUploads]), None, resources);
@@ -180,12 +195,23 @@ impl Statements {
                 "Resource": one_or_many(resources),
             });
             if let Some(prefixes) = prefixes {
+                // Without a prefix the key is absent and nothing here speaks of it: HeadBucket looks the same to IAM.
                 statement["Condition"] = json!({ "StringLike": { "s3:prefix": one_or_many(prefixes) } });
             }
             statement
         };
         merged.into_iter().map(statement).collect()
     }
+}
+
+/// Prefixes of lists that show only keys below.
+fn below(prefixes: &[KeyPrefix]) -> BTreeSet<String> {
+    prefixes.iter().map(|prefix| format!("{}*", literal(prefix.as_str()))).collect()
+}
+
+/// Prefixes of lists that show keys below and others too: every start of the prefix.
+fn above(prefix: &KeyPrefix) -> Vec<String> {
+    prefix.as_str().char_indices().map(|(at, _)| literal(&prefix.as_str()[..at])).collect()
 }
 
 fn one_or_many(texts: BTreeSet<String>) -> Value {

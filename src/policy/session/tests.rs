@@ -228,6 +228,62 @@ fn a_narrow_policy_permits_nothing_that_the_grants_do_not() {
     }
 }
 
+/// What no condition of IAM can say: `ListBucketMultipartUploads` knows no prefix, and a list without one looks like
+/// `HeadBucket`.
+fn is_beyond_iam(asked: &Asked) -> bool {
+    asked.accesses().iter().any(|access| {
+        let whole = matches!(&access.scope, Scope::Prefix(_, prefix) if prefix.as_str().is_empty());
+        access.action == Action::ListBucketMultipartUploads || whole
+    })
+}
+
+fn role_policy(entitlements: &Entitlements) -> String {
+    let statements = entitlements.to_statements("aws");
+    serde_json::json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
+}
+
+#[test]
+fn a_roles_policy_permits_what_the_grants_permit_and_nothing_else() {
+    let denials: &[&[&str]] = &[
+        &[
+            "allow; data; -; s3:GetObject s3:ListBucket s3:ListBucketVersions",
+            "deny; data; daily/secret/; s3:*",
+        ],
+        &["allow; data other; -; s3:*", "deny; data; d; s3:Get* s3:List*", "deny; other; -; s3:List*"],
+        &["allow; data; daily/; s3:List* s3:GetObject", "deny; data; daily/secret/; s3:ListBucket*"],
+    ];
+    for grants in EXACT.iter().chain(denials) {
+        let entitlements = entitled(grants);
+        let policy = role_policy(&entitlements);
+        for request in REQUESTS {
+            let asked = asked(request);
+            let (by_iam, beyond) = (iam_allows(&policy, asked.accesses()), is_beyond_iam(&asked));
+            let by_grants = entitlements.authorize(asked).is_ok();
+            assert!(by_iam || !by_grants, "{grants:?}: {request}: {policy}");
+            assert!(by_grants || !by_iam || beyond, "{grants:?}: {request}: {policy}");
+        }
+    }
+}
+
+#[test]
+fn a_role_for_everyone_has_what_anybody_has() {
+    let texts = [
+        "allow; data; team/${namespace}/; s3:GetObject",
+        "allow; data; ${cn}/; s3:PutObject",
+        "deny; data; -; s3:*",
+    ];
+    let policy = Policy::new(texts.iter().enumerate().map(|(n, text)| grant(n, text)).collect());
+    let policy = role_policy(&policy.entitle_everyone());
+    for (request, expected) in [
+        ("GET /data/team/app/x", true),
+        ("GET /data/team/other/x", true),
+        ("GET /data/secret/x", false),
+        ("PUT /data/anywhere/x", true),
+    ] {
+        assert_eq!(iam_allows(&policy, asked(request).accesses()), expected, "{request}: {policy}");
+    }
+}
+
 #[test]
 fn a_wider_policy_stays_within_the_actions_and_buckets_of_the_grants() {
     for grants in EXACT.iter().chain(WIDER) {

@@ -1,0 +1,109 @@
+//! The deployment's KMS key: who uses it, and for whom each service may.
+
+use serde_json::{Value, json};
+
+use super::frame::Frame;
+use super::roles::via_s3;
+use super::statement::{Statement, document};
+use crate::spec::declared::{Bucket, TopicChoice};
+use crate::spec::desired::{DesiredKey, Encryption, KeyRef};
+use crate::spec::partition::Service;
+
+pub(super) fn own(frame: &Frame<'_>) -> Option<DesiredKey> {
+    frame.uses_own_key().then(|| DesiredKey {
+        alias: format!("alias/{}", frame.spec.name),
+        description: format!("Data and alerts of {}", frame.spec.name),
+        policy: policy(frame),
+    })
+}
+
+fn policy(frame: &Frame<'_>) -> Value {
+    // Without the account itself, a key whose administrators are gone could never be managed again.
+    let mut statements =
+        vec![Statement::allow("Account").aws(frame.iam("root")).actions("kms:*").on("*").always()];
+    statements.extend(workloads(frame));
+    statements.extend(exchanged(frame));
+    statements.extend(services(frame));
+    document(&statements)
+}
+
+/// The key policy names the roles too: then a role's right to the key ends with its entry here.
+fn workloads(frame: &Frame<'_>) -> Option<Value> {
+    let reaches = |names: &[String]| {
+        frame
+            .buckets()
+            .any(|(_, bucket, named)| own_key(bucket) && names.iter().any(|name| name == named.name.as_str()))
+    };
+    let roles: Vec<String> = frame
+        .spec
+        .workloads
+        .iter()
+        .filter(|workload| reaches(&workload.granted.buckets))
+        .map(|workload| frame.spec.role_arn(workload))
+        .collect();
+    (!roles.is_empty()).then(|| by_way_of_s3(frame, "WorkloadsByWayOfS3", roles))
+}
+
+fn exchanged(frame: &Frame<'_>) -> Option<Value> {
+    let with_key = frame.spec.buckets.iter().filter(|bucket| own_key(bucket));
+    let exchanges = with_key.flat_map(|bucket| &bucket.exchange);
+    let mut others: Vec<String> =
+        exchanges.flat_map(|exchange| exchange.readers.iter().chain(&exchange.writers).cloned()).collect();
+    others.sort();
+    others.dedup();
+    (!others.is_empty()).then(|| by_way_of_s3(frame, "ExchangeByWayOfS3", others))
+}
+
+fn by_way_of_s3(frame: &Frame<'_>, sid: &str, principals: Vec<String>) -> Value {
+    Statement::allow(sid)
+        .aws(principals)
+        .actions(json!(["kms:Decrypt", "kms:GenerateDataKey"]))
+        .on("*")
+        .when(json!({ "StringEquals": { "kms:ViaService": via_s3(frame) } }))
+}
+
+fn own_key(bucket: &Bucket) -> bool {
+    Frame::encryption(bucket) == Encryption::SseKms(KeyRef::Own)
+}
+
+fn services(frame: &Frame<'_>) -> Vec<Value> {
+    let account = frame.spec.account.as_str();
+    let mut statements = Vec::new();
+    if frame.spec.alerts.topic == TopicChoice::Create {
+        // Source: Amazon SNS developer guide, "Enable compatibility between event sources and encrypted topics".
+        // The same guide: for EventBridge, conditions on the source are not supported here.
+        let use_of = |sid, service| {
+            let actions = json!(["kms:Decrypt", "kms:GenerateDataKey"]);
+            Statement::allow(sid).service(frame.service(service)).actions(actions).on("*")
+        };
+        statements.push(use_of("RulesToEncryptedTopic", Service::Events).always());
+        let ours = json!({ "StringEquals": { "aws:SourceAccount": account } });
+        statements.push(use_of("AlarmsToEncryptedTopic", Service::CloudWatch).when(ours));
+    }
+    if frame.has_trail() {
+        let trail = frame.trail_arn();
+        statements.push(
+            Statement::allow("Trail")
+                .service(frame.service(Service::CloudTrail))
+                .actions(json!(["kms:GenerateDataKey*", "kms:DescribeKey"]))
+                .on("*")
+                .when(json!({ "StringEquals": { "aws:SourceArn": trail } })),
+        );
+        let logs = format!("logs.{}.{}", frame.spec.region, frame.partition.dns_suffix());
+        let group = frame.arn("logs", &format!("log-group:{}", super::trail::log_group(frame)));
+        statements.push(
+            Statement::allow("TrailLogGroup")
+                .service(logs)
+                .actions(json!([
+                    "kms:Encrypt*",
+                    "kms:Decrypt*",
+                    "kms:ReEncrypt*",
+                    "kms:GenerateDataKey*",
+                    "kms:Describe*"
+                ]))
+                .on("*")
+                .when(json!({ "ArnEquals": { "kms:EncryptionContext:aws:logs:arn": group } })),
+        );
+    }
+    statements
+}
