@@ -108,7 +108,7 @@ def test_only_the_proxy_has_the_role(values: Values, audience: str, variables: s
 @pytest.mark.parametrize(
     ("change", "restarts"),
     [
-        (",".join(f"gateway.config.grants[0].{key}" for key in ("name=a", "identities={cn:a}", "buckets={a}", "actions={s3:*}")), False),
+        (",".join(f"gateway.config.grants[0].{key}" for key in ("name=a", "identities={cn:a}", "buckets={data}", "actions={s3:*}")), False),
         ("gateway.config.guardrails.acl=allow", False),
         ("tls.minVersion=1.2", False),
         ("gateway.config.upstream.fips=true", True),
