@@ -34,6 +34,13 @@ def test_pod_monitors_find_every_component() -> None:
         assert monitor["podMetricsEndpoints"][0]["port"] in ports
 
 
+def test_what_is_added_to_pods_is_scraped_everywhere() -> None:
+    monitor = chart.only(chart.objects(chart.gateway("monitoring.podMonitor.injected=true")), "PodMonitor", "injected")["spec"]
+    assert monitor["namespaceSelector"] == {"any": True}
+    assert monitor["selector"]["matchLabels"] == {"s3-access-proxy.io/inject": "true"}
+    assert [endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]] == ["s3proxy-admin", "s3bridge-admin"]
+
+
 def test_alerts_and_dashboard_are_the_projects() -> None:
     found = chart.objects(chart.gateway(*chart.MONITORED))
     rule = chart.only(found, "PrometheusRule")

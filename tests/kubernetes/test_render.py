@@ -52,6 +52,14 @@ def test_an_upgrade_renders_what_an_installation_does() -> None:
         assert installed == upgraded, case.name
 
 
+def test_a_package_renders_the_same(tmp_path: Path) -> None:
+    """Nothing that templates need is left out of it."""
+    arguments = {"name": "s3", "namespace": "s3-system"}
+    with helm.Chart.load(helm.package(CHART, destination=tmp_path)) as packaged:
+        for case in CASES:
+            assert packaged.render(case.values, **arguments) == chart.loaded().render(case.values, **arguments), case.name
+
+
 def test_templates_ask_neither_the_cluster_nor_chance() -> None:
     forbidden = re.compile(r"\{\{[^}]*(\b(lookup|genCA|genSelfSignedCert|genPrivateKey|rand\w+|uuidv4|now)\b|\.Capabilities)[^}]*\}\}")
     for template in chart.loaded().templates:

@@ -32,6 +32,9 @@ cert_manager:
   kind: {{ $injection.certManager.kind | quote }}
   group: {{ $injection.certManager.group | quote }}
   trust_domain: {{ $injection.certManager.trustDomain | quote }}
+spiffe:
+  helper_image: {{ include "s3-access-proxy.imageOf" (list . .Values.spiffe.helper.image "") | quote }}
+  socket: {{ .Values.spiffe.socket | quote }}
 {{- if $injection.bridge.enabled }}
 gateway:
   to: {{ include "s3-access-proxy.bridge.to" . | quote }}
@@ -48,6 +51,7 @@ ports:
   plain: {{ $injection.ports.plain | int }}
   admin: {{ $injection.ports.admin | int }}
   bridge_admin: {{ $injection.ports.bridgeAdmin | int }}
+  helper: {{ $injection.ports.helper | int }}
 {{- end -}}
 
 {{/* Which namespaces take part: those of the values, never the excluded ones nor the release's own */}}
