@@ -140,7 +140,7 @@ COMBINATIONS = [
     Case("monitored", gateway(*MONITORED)),
     Case("monitored-webhook", gateway("injection.by=webhook", *MONITORED)),
     Case("near-by", gateway("gateway.service.trafficDistribution=PreferClose"), since="1.30"),
-    Case("ipv6", gateway("bindAddress=[::]", "gateway.service.type=LoadBalancer")),
+    Case("ipv6", gateway("bindAddress=[::]", "gateway.service.type=LoadBalancer,gateway.service.extraSpec.ipFamilyPolicy=PreferDualStack")),
     Case("client-certificate-test", gateway("tests.clientSecretName=client", "tls.clientCa.secretName=clients")),
     Case("csi-of-others", gateway("tls.source=csi,tls.csi.driver=secrets-store.csi.k8s.io", "tls.csi.volumeAttributes.secretProviderClass=tls")),
     Case("spire", gateway("tls.source=spiffe", "gateway.kind=Deployment")),

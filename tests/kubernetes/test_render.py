@@ -100,6 +100,15 @@ def test_long_names_stay_within_limits() -> None:
             assert len(value) <= 63
 
 
+def test_names_of_digits_stay_text() -> None:
+    values = chart.merged(chart.gateway("injection.by=webhook", *chart.MONITORED), {"nameOverride": "1234567"})
+    for one in chart.objects(values, name="12345", namespace="123"):
+        assert one["metadata"].get("namespace", "123") == "123", named(one)
+        assert all(isinstance(value, str) for value in one["metadata"]["labels"].values()), named(one)
+    for _, pod in chart.pod_templates(chart.objects(values, name="12345", namespace="123")):
+        assert all(isinstance(value, str) for value in pod["metadata"]["labels"].values())
+
+
 def test_two_releases_of_one_name_share_no_object_of_the_cluster() -> None:
     values = chart.gateway("injection.by=webhook")
     names = [

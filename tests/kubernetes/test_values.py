@@ -135,3 +135,18 @@ def test_the_schema_knows_every_key_of_the_configuration() -> None:
 
 def test_the_readme_lists_every_value() -> None:
     assert values_table.problems() == []
+
+
+def test_the_readmes_values_install_a_gateway() -> None:
+    [text] = re.findall(r"```yaml\n# my-values.yaml\n(.+?)```", (CHART / "README.md").read_text(), flags=re.DOTALL)
+    found = chart.objects(yaml.safe_load(text), name="s3-access-proxy", namespace="s3-access-proxy")
+    readme = (ROOT / "README.md").read_text()
+    [command] = re.findall(r"^\$ helm .+ install (?:.+\\\n)*.+$", readme, flags=re.MULTILINE)
+    assignments = [one for one in re.findall(r"--set (\S+)", command)]
+    assert chart.objects(chart.parsed(*assignments), name="s3-access-proxy", namespace="s3-access-proxy")
+    # Both tell the reader to make this Secret, for this name.
+    [volume] = [one for one in chart.only(found, "DaemonSet")["spec"]["template"]["spec"]["volumes"] if one["name"] == "tls"]
+    service = chart.only(found, "Service", "gateway")["metadata"]
+    for told in (readme, (CHART / "README.md").read_text()):
+        assert f"create secret generic {volume['secret']['secretName']} " in told
+        assert f"`{service['name']}.{service['namespace']}.svc`" in told

@@ -23,8 +23,8 @@
 {{/* (list $ "gateway") -> what a component's pods are selected by */}}
 {{- define "s3-access-proxy.selectorLabels" -}}
 {{- $root := index . 0 -}}
-app.kubernetes.io/name: {{ include "s3-access-proxy.name" $root }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/name: {{ include "s3-access-proxy.name" $root | quote }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
@@ -53,7 +53,7 @@ Metadata of an object: (dict "root" $ "component" "gateway" "name" "…"), and a
 {{- define "s3-access-proxy.metadata" -}}
 name: {{ .name }}
 {{- if not .cluster }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .root.Release.Namespace | quote }}
 {{- end }}
 labels:
   {{- include "s3-access-proxy.labels" (list .root .component) | fromYaml | mergeOverwrite (dict) (default dict .labels) | toYaml | nindent 2 }}
@@ -82,7 +82,7 @@ annotations:
 {{- with $names }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- end -}}

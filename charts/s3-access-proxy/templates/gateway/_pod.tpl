@@ -23,7 +23,7 @@ spec:
   securityContext:
     {{- include "s3-access-proxy.podSecurityContext" . | nindent 4 }}
   {{- with $gateway.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
   {{- with $gateway.dnsConfig }}
   dnsConfig:

@@ -5,11 +5,11 @@
 - name: {{ .name }}
   {{- if .from.secretName }}
   secret:
-    secretName: {{ .from.secretName }}
+    secretName: {{ .from.secretName | quote }}
     defaultMode: 0440
   {{- else }}
   configMap:
-    name: {{ .from.configMapName }}
+    name: {{ .from.configMapName | quote }}
     defaultMode: 0440
   {{- end }}
 {{- end -}}

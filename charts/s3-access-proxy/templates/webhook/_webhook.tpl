@@ -43,7 +43,7 @@ admissionReviewVersions: [v1]
 clientConfig:
   service:
     name: {{ include "s3-access-proxy.webhook.name" $root }}
-    namespace: {{ $root.Release.Namespace }}
+    namespace: {{ $root.Release.Namespace | quote }}
     path: {{ index . 1 }}
     port: 443
 # Fail is safe because only pods that carry the label are asked about: no other pod can be refused, whatever is down.
