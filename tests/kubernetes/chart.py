@@ -61,9 +61,18 @@ def objects(values: Values, name: str = "s3", namespace: str = "s3-system") -> l
     return parse(rendered(values, name, namespace))
 
 
+class Loader(yaml.SafeLoader):
+    """YAML in which a key stands once: of two, some readers take the last and some refuse both."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"a key stands twice{node.start_mark}: {keys}"
+        return super().construct_mapping(node, deep)
+
+
 def parse(files: dict[str, str]) -> list[Object]:
     texts = [text for file, text in sorted(files.items()) if not file.endswith("NOTES.txt")]
-    return [found for text in texts for found in yaml.safe_load_all(text) if found]
+    return [found for text in texts for found in yaml.load_all(text, Loader) if found]
 
 
 def notes(values: Values) -> str:

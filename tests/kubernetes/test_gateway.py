@@ -215,6 +215,21 @@ def test_a_digest_is_what_counts() -> None:
     assert image == f"registry.example/proxy@{digest}"
 
 
+def test_a_registry_for_everything() -> None:
+    """As charts that have this one as a dependency say it."""
+    [case] = [case for case in CASES if case.name == "everything"]
+    for owner, template in chart.pod_templates(case.objects()):
+        assert template["spec"]["imagePullSecrets"] == [{"name": "pull"}], owner
+        assert all(one["image"].startswith("registry.example/") for one in chart.containers(template)), owner
+
+
+def test_what_the_chart_annotates_can_be_said_otherwise() -> None:
+    key = "kubectl.kubernetes.io/default-container"
+    values = chart.merged(chart.GATEWAY, {"gateway": {"podAnnotations": {key: "beside"}}})
+    assert pod(values)["metadata"]["annotations"][key] == "beside"
+    assert "checksum/fixed-at-start" in pod(values)["metadata"]["annotations"]
+
+
 def test_extras_arrive() -> None:
     [case] = [case for case in CASES if case.name == "extras"]
     spec, container = pod(case.values)["spec"], proxy(case.values)

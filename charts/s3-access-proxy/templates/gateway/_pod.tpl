@@ -2,18 +2,16 @@
 
 {{- define "s3-access-proxy.gateway.podTemplate" -}}
 {{- $gateway := .Values.gateway -}}
+{{- $known := dict "kubectl.kubernetes.io/default-container" "proxy" -}}
+{{- if not $gateway.existingConfigMap -}}
+{{- /* Grants, guardrails and certificates are taken up while the proxy runs: a change of those restarts nothing. */ -}}
+{{- $_ := set $known "checksum/fixed-at-start" (include "s3-access-proxy.gateway.fixedAtStart" . | sha256sum) -}}
+{{- end -}}
 metadata:
   labels:
     {{- include "s3-access-proxy.podLabels" (list . "gateway" $gateway.podLabels) | nindent 4 }}
   annotations:
-    kubectl.kubernetes.io/default-container: proxy
-    {{- if not $gateway.existingConfigMap }}
-    # Grants, guardrails and certificates are taken up while the proxy runs: a change of those restarts nothing.
-    checksum/fixed-at-start: {{ include "s3-access-proxy.gateway.fixedAtStart" . | sha256sum }}
-    {{- end }}
-    {{- with mergeOverwrite (dict) .Values.commonAnnotations $gateway.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- mergeOverwrite $known .Values.commonAnnotations $gateway.podAnnotations | toYaml | nindent 4 }}
 spec:
   {{- include "s3-access-proxy.pullSecrets" . | nindent 2 | trimSuffix "\n  " }}
   serviceAccountName: {{ include "s3-access-proxy.gateway.serviceAccountName" . }}
