@@ -46,12 +46,11 @@ class Counts:
             self.in_phase += 1
             self.last = what
 
-    def end_phase(self, faults: int) -> int:
+    def end_phase(self, faults: int) -> None:
         with self.lock:
             failed, self.in_phase = self.in_phase, 0
             if failed > faults:
                 self.problems.append(f"{failed} requests failed while {faults} faults were made; the last: {self.last}")
-            return faults
 
 
 class Failed(Exception):

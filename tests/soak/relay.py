@@ -74,6 +74,9 @@ class Relay:
                 if self.armed and fate.fault is None and self.random.random() < HIT:
                     fate.fault = self.random.choice(["reset", "close", "half-close", "stall"])
                     fate.left = int(10 ** self.random.uniform(1, 5))
+                if not self.armed:
+                    # What has not come to pass by now will not.
+                    fate.fault = None
                 if fate.fault is not None:
                     piece = piece[: fate.left]
                     fate.left -= len(piece)

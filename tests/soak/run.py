@@ -41,6 +41,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIASOAK", "AWS_SECRET_ACCESS_KEY": "soak-only-sec
 ACCOUNTS = [f"worker-{number}" for number in range(6)]
 # Faults come for so many seconds, and then for as many none.
 PHASE = 10
+KINDS = ("lookup", "connect", "tls", "timeout", "broken", "truncated", "refused", "late_error")
 GROWTH_MIB = 16
 GROWTH_FILES = 24
 
@@ -152,7 +153,7 @@ class Programs:
             },
             "credentials": {"source": "static_file", "file": f"{folder}/credentials"},
             "grants": grants,
-            "limits": {"idle_timeout": "5s", "connect_timeout": "5s", "drain_timeout": "5s", "max_connections": 256},
+            "limits": {"idle_timeout": "10s", "connect_timeout": "5s", "drain_timeout": "5s", "max_connections": 256},
         }
         text = "grants: [nothing" if broken else json.dumps(config)
         replace(self.folder / "proxy.yaml", text.encode())
@@ -267,32 +268,32 @@ class Soak:
     def run(self, seconds: int) -> bool:
         for thread in self.threads:
             thread.start()
-        began, samples, allowed, faults = time.monotonic(), [], 0, 0
+        began, samples, faults = time.monotonic(), [], 0
         armed, next_phase = False, began + PHASE
         steps = [self.rotate_authorities, self.revoke, self.plain_rotation, self.bad_configuration]
         while (now := time.monotonic()) < began + seconds:
             if now > next_phase:
-                total = self.programs.arm(not armed)
-                if armed:
-                    # What was hit in the last moment still has to come to its end.
-                    self.settle()
-                    allowed += self.counts.end_phase(total - faults)
-                    faults = self.programs.arm(False)
-                else:
-                    allowed += self.counts.end_phase(0)
-                    faults = total
-                armed, next_phase = not armed, time.monotonic() + PHASE
+                faults = self.end_phase(faults)
+                armed = not armed
+                self.programs.arm(armed)
+                next_phase = time.monotonic() + PHASE
             steps[self.rotations % len(steps)]()
             self.rotations += 1
             samples.append((self.programs.metric("process_resident_memory_bytes") / 2**20, self.programs.metric("process_open_fds")))
             self.over.wait(1)
-        total = self.programs.arm(False)
-        self.settle()
-        self.counts.end_phase(total - faults if armed else 0)
+        faults = self.end_phase(faults)
         self.over.set()
         for thread in self.threads:
             thread.join()
-        return self.judge(samples, total, time.monotonic() - began)
+        return self.judge(samples, faults, time.monotonic() - began)
+
+    def end_phase(self, before: int) -> int:
+        """How many faults there have been when the last of them has had its effect: each failure needs one."""
+        self.programs.arm(False)
+        self.settle()
+        faults = self.programs.arm(False)
+        self.counts.end_phase(faults - before)
+        return faults
 
     def settle(self) -> None:
         """Until every worker has ended what it was at."""
@@ -327,6 +328,8 @@ class Soak:
         print(f"{seconds:.0f} s, {counts.requests} requests of clients, {served:.0f} at the proxy, {lines} lines in the access log")
         print(f"{self.rotations} rotations: {programs.generation - 1} of authorities, {programs.token - 1} of credentials; {programs.metric('s3proxy_reloads_total'):.0f} reloads")
         print(f"{faults} faults on the way to the store, {counts.failed} requests failed by them; {denials:.0f} refusals, {ambiguous:.0f} of them of two readings")
+        kinds = {kind: programs.metric(f's3proxy_upstream_errors_total{{kind="{kind}"}}') for kind in KINDS}
+        print("the proxy saw: " + ", ".join(f"{count:.0f} {kind}" for kind, count in kinds.items()))
         print(f"memory {memory[0]:.1f} -> {memory[1]:.1f} MiB, open files {files[0]:.0f} -> {files[1]:.0f} (medians of the second and the last quarter)")
         problems = list(counts.problems)
         if memory[1] - memory[0] > GROWTH_MIB:
