@@ -2,6 +2,7 @@
 //! told to stop and lets requests in flight finish.
 
 pub mod bridge;
+pub mod webhook;
 
 use std::io;
 use std::net::SocketAddr;

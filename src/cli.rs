@@ -2,7 +2,10 @@
 //! outside world failed.
 
 mod connect;
+mod doctor;
 mod explain;
+mod inject;
+mod webhook;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,6 +33,7 @@ Examples:
   proxy explain --config config.yaml --identity spiffe://cluster.local/ns/app/sa/api \
     --method GET --url /reports/daily/x     would it be allowed, and by which grant
   proxy connect --to HOST:PORT …       plain HTTP on loopback, for clients that cannot present a certificate
+  proxy inject -f pod.yaml             manifests with the sidecar added
 
 Every value of the configuration can be set by environment: S3PROXY_UPSTREAM__REGION=eu-west-1"
 )]
@@ -65,6 +69,12 @@ enum Command {
     /// Lead clients that cannot present a certificate to a proxy: plain HTTP on loopback in, mTLS out.
     #[command(after_help = connect::EXAMPLE)]
     Connect(Box<connect::Arguments>),
+    /// Look at everything that a proxy needs, from where it stands.
+    Doctor(Box<doctor::Arguments>),
+    /// Add the sidecar to manifests.
+    Inject(inject::Arguments),
+    /// Answer the cluster's API server: add the sidecar to new pods, refuse those that cannot have it.
+    Webhook(webhook::Arguments),
 }
 
 const DONE: u8 = 0;
@@ -85,6 +95,9 @@ pub fn main() -> ExitCode {
         Command::Run { config } => run(config),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Connect(arguments) => in_runtime(connect::run(*arguments)),
+        Command::Doctor(arguments) => in_runtime(doctor::run(*arguments)),
+        Command::Inject(arguments) => inject::run(&arguments),
+        Command::Webhook(arguments) => webhook::run(&arguments),
     })
 }
 

@@ -20,8 +20,8 @@
 //! | 0 | [`identity`], [`s3`] | words: pure values |
 //! | 1 | [`policy`], [`sigv4`], [`spec`] | decisions: sans IO, time is an argument |
 //! | 2 | [`config`], [`telemetry`], [`process`], [`net`] | plumbing |
-//! | 3 | [`tls`], [`credentials`], [`upstream`] | adapters, one outside thing each |
-//! | 4 | [`proxy`], [`connect`], [`admin`], [`explain`] | programs, which never import each other |
+//! | 3 | [`tls`], [`credentials`], [`upstream`], [`cluster`] | adapters, one outside thing each |
+//! | 4 | [`proxy`], [`connect`], [`admin`], [`explain`], [`inject`], [`doctor`] | programs, which never import each other |
 //! | 5 | [`cli`], [`app`] | assembly |
 
 pub mod identity;
@@ -36,13 +36,16 @@ pub mod net;
 pub mod process;
 pub mod telemetry;
 
+pub mod cluster;
 pub mod credentials;
 pub mod tls;
 pub mod upstream;
 
 pub mod admin;
 pub mod connect;
+pub mod doctor;
 pub mod explain;
+pub mod inject;
 pub mod proxy;
 
 pub mod app;

@@ -142,7 +142,7 @@ impl Bound {
     }
 }
 
-async fn drain(tracker: &TaskTracker, ending: &Stop, timeout: Duration) {
+pub(super) async fn drain(tracker: &TaskTracker, ending: &Stop, timeout: Duration) {
     tracing::info!(connections = tracker.len(), "draining");
     tracker.close();
     if tokio::time::timeout(timeout, tracker.wait()).await.is_err() {

@@ -10,8 +10,10 @@ mod document;
 mod effective;
 mod grants;
 mod guardrails;
+mod injection;
 mod reader;
 mod sections;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,12 @@ use crate::s3::Domains;
 
 pub use credentials::{AgentUri, CredentialSource, Credentials, PerIdentity, SessionName, Sessions};
 pub use declaration::Declaration;
+pub use injection::{
+    CertificateSource, Client, Gateway, Injection, Issuer, Mode, ObjectName, Ports, PullPolicy, Quantity,
+    ResourceKey, RunAs, Spiffe, Token,
+};
 pub use reader::{Problem, Problems};
+pub use webhook::{SecretName, SelfManaged, WebhookConfig, WebhookTls};
 
 /// Variables that are read beside `S3PROXY_…`: those that EKS puts into a pod that has a role. None is a secret.
 pub const INHERITED: [&str; 7] = [
@@ -61,9 +68,7 @@ pub struct Config {
 impl Config {
     /// Reads a file, with the environment's `S3PROXY_…` variables on top.
     pub fn load(file: &Path, environment: &[(String, String)]) -> Result<Self, Problems> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|e| Problems::single(format!("{} cannot be read: {e}", file.display())))?;
-        Self::parse(&text, environment)
+        Self::parse(&sections::text(file)?, environment)
     }
 
     /// Reads a document, with the environment's `S3PROXY_…` variables on top.

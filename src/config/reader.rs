@@ -71,6 +71,15 @@ impl Notebook {
     pub(super) fn into_problems(self) -> Vec<Problem> {
         self.0.into_inner()
     }
+
+    /// What was read, if nothing was wrong.
+    pub(super) fn judge<T>(self, read: Option<T>) -> Result<T, Problems> {
+        let problems = self.into_problems();
+        match read {
+            Some(read) if problems.is_empty() => Ok(read),
+            _ => Err(Problems(problems)),
+        }
+    }
 }
 
 const EMPTY: &str = "there is nothing behind the key; give a value or leave the key out";
@@ -114,6 +123,11 @@ impl<'a> Section<'a> {
             asked.push(key);
         }
         self.entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
+    }
+
+    /// Keys that are somebody else's to read.
+    pub(super) fn leave_alone(&self, keys: &[&'static str]) {
+        self.asked.borrow_mut().extend_from_slice(keys);
     }
 
     /// Whether a key is there, whatever it says.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -20,11 +20,13 @@ pub(super) fn read(text: &str, environment: &[(String, String)]) -> Result<Confi
     let notebook = Notebook::default();
     let mut warnings = Vec::new();
     let config = config(&Section::root(&root, &notebook), environment, &mut warnings);
-    let problems = notebook.into_problems();
-    match config {
-        Some(config) if problems.is_empty() => Ok(Config { warnings, ..config }),
-        _ => Err(Problems::all(problems)),
-    }
+    Ok(Config { warnings, ..notebook.judge(config)? })
+}
+
+/// A file's text.
+pub(super) fn text(file: &Path) -> Result<String, Problems> {
+    std::fs::read_to_string(file)
+        .map_err(|e| Problems::single(format!("{} cannot be read: {e}", file.display())))
 }
 
 fn config(
@@ -45,8 +47,7 @@ fn config(
         credentials::check_grants(root, credentials, &policy);
     }
     let limits = limits(&root.section("limits"));
-    let everywhere = listen.ip().is_unspecified() || admin.ip().is_unspecified();
-    if listen.port() == admin.port() && listen.port() != 0 && (everywhere || listen.ip() == admin.ip()) {
+    if same_socket(listen, admin) {
         root.problem("admin", "must differ from 'listen'; 0.0.0.0 and [::] are every address");
     }
     Some(Config {
@@ -60,6 +61,12 @@ fn config(
         limits,
         warnings: Vec::new(),
     })
+}
+
+/// Whether two listeners would get into each other's way.
+pub(super) fn same_socket(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.port() != 0 && (everywhere || one.ip() == other.ip())
 }
 
 fn tls(section: &Section<'_>) -> Option<Tls> {
@@ -198,7 +205,7 @@ fn limits(section: &Section<'_>) -> Limits {
     }
 }
 
-struct Region(String);
+pub(super) struct Region(pub(super) String);
 
 impl FromStr for Region {
     type Err = &'static str;
@@ -248,7 +255,7 @@ impl FromStr for Domain {
 }
 
 /// A time span above zero, such as `10s` or `1m 30s`.
-struct Span(Duration);
+pub(super) struct Span(pub(super) Duration);
 
 /// Clocks must not overflow when it is added; nobody means more.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
@@ -264,7 +271,7 @@ impl FromStr for Span {
     }
 }
 
-struct SpanError;
+pub(super) struct SpanError;
 
 impl fmt::Display for SpanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@ mod clock;
 mod error;
 mod keeper;
 mod keyring;
+mod probe;
 mod sessions;
 mod source;
 mod store;
@@ -14,3 +15,4 @@ mod token;
 
 pub use clock::Clock;
 pub use keyring::{Keyring, Unsignable};
+pub use probe::probe;

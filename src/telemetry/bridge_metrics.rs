@@ -1,11 +1,9 @@
 //! The bridge's metrics. It does not know S3's operations; the proxy behind it does, and counts them.
 
-use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
-};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use super::labels::UpstreamFault;
-use super::metrics::{Exposition, SECONDS, begin_reloads, count_reload, expose};
+use super::metrics::{Exposition, SECONDS, begin_reloads, count_reload, expose, keep};
 use super::process_metrics::{register_process, register_ready};
 
 /// Every metric of a bridge.
@@ -112,9 +110,4 @@ impl Exposition for BridgeMetrics {
     fn expose(&self) -> Result<Vec<u8>, prometheus::Error> {
         expose(&self.registry)
     }
-}
-
-fn keep<M: Collector + Clone + 'static>(registry: &Registry, metric: M) -> Result<M, prometheus::Error> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
 }

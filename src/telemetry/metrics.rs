@@ -1,5 +1,6 @@
 //! Prometheus metrics. Labels are closed sets (operations, codes, causes), never names from requests.
 
+use prometheus::core::Collector;
 use prometheus::{
     Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
@@ -229,6 +230,14 @@ impl Exposition for Metrics {
     fn expose(&self) -> Result<Vec<u8>, prometheus::Error> {
         expose(&self.registry)
     }
+}
+
+pub(super) fn keep<M: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: M,
+) -> Result<M, prometheus::Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
 }
 
 pub(super) fn expose(registry: &Registry) -> Result<Vec<u8>, prometheus::Error> {

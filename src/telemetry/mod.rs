@@ -10,6 +10,7 @@ mod labels;
 mod log;
 mod metrics;
 mod process_metrics;
+mod webhook_metrics;
 
 pub use access_log::{AccessLine, AccessLog, AccessLogWriter, Place, Stuckness, Unrecordable};
 pub use accesses::Accesses;
@@ -18,3 +19,4 @@ pub use counted::Counted;
 pub use labels::{BadRequest, UpstreamFault};
 pub use log::{LogFormat, start as start_log};
 pub use metrics::{Exposition, Metrics};
+pub use webhook_metrics::WebhookMetrics;

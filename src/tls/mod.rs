@@ -5,9 +5,11 @@ mod client;
 mod handshake;
 mod leaf;
 mod material;
+mod one_sided;
 mod verifier;
 
 pub use client::{ClientFiles, ClientTls};
 pub use handshake::{Established, HandshakeError, accept};
 pub use leaf::{ClientLeaf, LeafError};
 pub use material::ServerTls;
+pub use one_sided::OneSidedTls;

@@ -5,7 +5,6 @@
 
 mod harness;
 
-mod abuse;
 mod answers;
 mod botocore;
 mod bridge;
@@ -17,7 +16,6 @@ mod damage;
 mod decisions;
 mod drain;
 mod expect;
-mod faults;
 mod floors;
 mod framing;
 mod handshakes;
@@ -33,4 +31,5 @@ mod reload;
 mod requests;
 mod revocation;
 mod sessions;
+mod webhook;
 mod withheld;

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("chart", "pod_security")
+pytest.register_assert_rewrite("chart", "pod_security", "cel", "webhook")

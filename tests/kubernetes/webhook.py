@@ -1,0 +1,78 @@
+"""A running `proxy webhook`, asked as an API server does: AdmissionReview v1 in JSON over TLS."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+import yaml
+from chart import PROXY_BIN
+
+Object = dict[str, Any]
+
+
+class Webhook:
+    def __init__(self, folder: Path, settings: Path):
+        self.certificate, key = folder / "tls.crt", folder / "tls.key"
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+        names = ["-subj", "/CN=webhook", "-addext", "subjectAltName=DNS:localhost"]
+        subprocess.run([*command, *names, "-keyout", key, "-out", self.certificate], check=True, capture_output=True)
+        config = yaml.safe_load(settings.read_text())
+        config |= {"listen": "127.0.0.1:0", "admin": "127.0.0.1:0"}
+        config["tls"] = {"certificate": str(self.certificate), "private_key": str(key)}
+        file = folder / "webhook.yaml"
+        file.write_text(yaml.safe_dump(config))
+        command = [PROXY_BIN, "webhook", "--config", file]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr
+        for line in self.process.stderr:
+            said = json.loads(line)
+            if said["message"] == "listening":
+                self.port = int(said["listen"].rsplit(":", 1)[1])
+                return
+        raise AssertionError("it did not start")
+
+    def __enter__(self) -> Webhook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        _, log = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, log
+
+    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        trust = ssl.create_default_context(cafile=str(self.certificate))
+        connection = http.client.HTTPSConnection("localhost", self.port, context=trust, timeout=30)
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        result = answer.status, answer.read()
+        connection.close()
+        return result
+
+    def review(self, endpoint: str, pod: Object) -> Object:
+        """What is answered to the creation of a pod."""
+        request = {
+            "uid": str(uuid.uuid4()),
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "requestKind": {"group": "", "version": "v1", "kind": "Pod"},
+            "namespace": "reports",
+            "operation": "CREATE",
+            "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},
+            "object": pod,
+            "oldObject": None,
+            "dryRun": False,
+            "options": {"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"},
+        }
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+        status, body = self.post(f"/{endpoint}?timeout=5s", json.dumps(review).encode())
+        assert status == 200, body
+        answer = json.loads(body)
+        assert (answer["apiVersion"], answer["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
+        assert answer["response"].pop("uid") == request["uid"]
+        return answer["response"]
