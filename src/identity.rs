@@ -151,6 +151,21 @@ impl ClientIdentity {
         Ok(Self { spiffe, dns, common_name, label })
     }
 
+    /// The identity of one certificate by its names as they are written in logs: `spiffe://…`, `dns:…`, `cn:…`.
+    pub fn named(names: &[String]) -> Result<Self, IdentityError> {
+        let (mut uris, mut dns, mut common_name) = (Vec::new(), Vec::new(), None);
+        for name in names {
+            if let Some(name) = name.strip_prefix("dns:") {
+                dns.push(name);
+            } else if let Some(name) = name.strip_prefix("cn:") {
+                common_name = Some(name);
+            } else {
+                uris.push(name.as_str());
+            }
+        }
+        Self::new(&uris, &dns, common_name)
+    }
+
     /// Every name, in the notation of configuration and logs, the strongest first.
     pub fn names(&self) -> Vec<String> {
         let spiffe = self.spiffe.iter().map(|id| id.as_str().to_owned());

@@ -59,23 +59,8 @@ impl Question {
         if request.uri().authority().is_none() && !request.headers().contains_key(header::HOST) {
             request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
         }
-        Ok(Self { identity: certificate(identities)?, head: request.into_parts().0, length, body })
+        Ok(Self { identity: ClientIdentity::named(identities)?, head: request.into_parts().0, length, body })
     }
-}
-
-/// The identity of one certificate, by its names.
-pub(super) fn certificate(names: &[String]) -> Result<ClientIdentity, IdentityError> {
-    let (mut uris, mut dns, mut common_name) = (Vec::new(), Vec::new(), None);
-    for name in names {
-        if let Some(name) = name.strip_prefix("dns:") {
-            dns.push(name);
-        } else if let Some(name) = name.strip_prefix("cn:") {
-            common_name = Some(name);
-        } else {
-            uris.push(name.as_str());
-        }
-    }
-    ClientIdentity::new(&uris, &dns, common_name)
 }
 
 fn uri(url: &str) -> Result<Uri, BadQuestion> {

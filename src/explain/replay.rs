@@ -7,9 +7,10 @@ use std::io::BufRead;
 
 use serde::Serialize;
 
-use super::seen::{BadLine, Seen, read};
+use super::seen::{BadLine, read};
 use crate::policy::{Entitlements, Judgement, Policy};
 use crate::s3::Access;
+use crate::telemetry::Seen;
 
 /// What a replay found.
 #[derive(Debug, Default, Serialize)]

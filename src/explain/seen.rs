@@ -2,11 +2,7 @@
 
 use std::io::BufRead;
 
-use serde::Deserialize;
-
-use super::question::certificate;
-use crate::identity::ClientIdentity;
-use crate::s3::{Access, BucketName, KeyPrefix, Necessity, Operation, Scope};
+use crate::telemetry::{LoggedRequest, Seen};
 
 /// A log of which nothing can be read.
 #[derive(Debug, thiserror::Error)]
@@ -16,19 +12,6 @@ pub struct BadLine {
     pub line: usize,
     /// What is wrong with it.
     pub why: String,
-}
-
-/// One logged request.
-#[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) identity: ClientIdentity,
-    pub(super) operation: Operation,
-    pub(super) bucket: Option<String>,
-    pub(super) key: Option<String>,
-    /// What it touched.
-    pub(super) accesses: Vec<Access>,
-    /// Whether grants and guardrails let it pass.
-    pub(super) passed: bool,
 }
 
 /// A whole log.
@@ -47,9 +30,9 @@ pub(super) fn read(log: impl BufRead, mut each: impl FnMut(Seen)) -> Result<Log,
     for (i, text) in log.lines().enumerate() {
         let line = text.map_err(|error| error.to_string()).and_then(|text| match text.trim() {
             "" => Ok(None),
-            text => serde_json::from_str::<Line>(text).map_err(|error| error.to_string()).map(Some),
+            text => serde_json::from_str::<LoggedRequest>(text).map_err(|error| error.to_string()).map(Some),
         });
-        match line.and_then(|line| line.map(seen).transpose()) {
+        match line.and_then(|line| line.map(|line| line.seen()).transpose()) {
             Ok(None) => {}
             Ok(Some(told)) => {
                 readable = true;
@@ -68,64 +51,4 @@ pub(super) fn read(log: impl BufRead, mut each: impl FnMut(Seen)) -> Result<Log,
         Some(bad) if !readable => Err(bad),
         _ => Ok(whole),
     }
-}
-
-#[derive(Deserialize)]
-struct Line {
-    identity: String,
-    identities: Option<Vec<String>>,
-    operation: Option<String>,
-    bucket: Option<String>,
-    key: Option<String>,
-    error_code: Option<String>,
-    upstream_ms: Option<f64>,
-    grant: Option<String>,
-    accesses: Option<Vec<LoggedAccess>>,
-    accesses_omitted: Option<usize>,
-}
-
-#[derive(Deserialize)]
-struct LoggedAccess {
-    action: String,
-    bucket: Option<String>,
-    key: Option<String>,
-    prefix: Option<String>,
-    version: Option<String>,
-    #[serde(default)]
-    possible: bool,
-}
-
-fn seen(line: Line) -> Result<Option<Seen>, String> {
-    let Some(operation) = &line.operation else { return Ok(None) };
-    let operation: Operation =
-        operation.parse().map_err(|error| format!("operation '{operation}': {error}"))?;
-    let names = line.identities.unwrap_or_else(|| vec![line.identity.clone()]);
-    let identity = certificate(&names).map_err(|error| format!("identity '{}': {error}", line.identity))?;
-    let bucket: Option<BucketName> = line.bucket.as_deref().and_then(|name| name.parse().ok());
-    let accesses = match &line.accesses {
-        Some(_) if line.accesses_omitted.is_some() => None,
-        Some(logged) => Some(logged.iter().map(access).collect::<Result<Vec<_>, _>>()?),
-        None => operation.obvious_accesses(bucket.as_ref(), line.key.as_deref()),
-    };
-    let denied = line.upstream_ms.is_none() && line.error_code.as_deref() == Some("AccessDenied");
-    let granted = line.grant.is_some() && !denied;
-    // What was refused for another reason says nothing of grants, and its line less than it needs to.
-    let (Some(accesses), true) = (accesses, granted || denied) else { return Ok(None) };
-    Ok(Some(Seen { identity, operation, bucket: line.bucket, key: line.key, accesses, passed: granted }))
-}
-
-fn access(logged: &LoggedAccess) -> Result<Access, String> {
-    let action = logged.action.parse().map_err(|error| format!("action '{}': {error}", logged.action))?;
-    let bucket = |name: &String| name.parse().map_err(|error| format!("bucket '{name}': {error}"));
-    let bucket: Option<BucketName> = logged.bucket.as_ref().map(bucket).transpose()?;
-    let scope = match (bucket, &logged.key, &logged.prefix) {
-        (None, _, _) => Scope::Service,
-        (Some(bucket), Some(key), _) => {
-            Scope::Object(bucket, key.parse().map_err(|error| format!("key '{key}': {error}"))?)
-        }
-        (Some(bucket), None, Some(prefix)) => Scope::Prefix(bucket, KeyPrefix::new(prefix)),
-        (Some(bucket), None, None) => Scope::Bucket(bucket),
-    };
-    let necessity = if logged.possible { Necessity::Possible } else { Necessity::Needed };
-    Ok(Access { version: logged.version.clone(), necessity, ..Access::new(action, scope) })
 }
