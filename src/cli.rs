@@ -1,6 +1,8 @@
 //! Floor 5: the command line. Arguments in, an exit code out: 0 done, 1 refused, 2 usage or configuration, 3 the
 //! outside world failed.
 
+#[cfg(feature = "audit")]
+mod audit;
 mod connect;
 mod doctor;
 mod explain;
@@ -32,6 +34,7 @@ Examples:
   proxy run --config config.yaml       serve until SIGTERM; SIGHUP or a changed file reloads
   proxy explain --config config.yaml --identity spiffe://cluster.local/ns/app/sa/api \
     --method GET --url /reports/daily/x     would it be allowed, and by which grant
+  proxy audit inventory s3://logs/inventory/reports/all/  the latest S3 Inventory report against the rules
   proxy connect --to HOST:PORT …       plain HTTP on loopback, for clients that cannot present a certificate
   proxy inject -f pod.yaml             manifests with the sidecar added
 
@@ -66,6 +69,10 @@ enum Command {
     },
     /// Say what would become of a request, and why.
     Explain(explain::Arguments),
+    /// Check what is stored, and who touched it, after the fact.
+    #[cfg(feature = "audit")]
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Lead clients that cannot present a certificate to a proxy: plain HTTP on loopback in, mTLS out.
     #[command(after_help = connect::EXAMPLE)]
     Connect(Box<connect::Arguments>),
@@ -94,6 +101,8 @@ pub fn main() -> ExitCode {
         Command::Check { config } => check(&config),
         Command::Run { config } => run(config),
         Command::Explain(arguments) => explain::run(&arguments),
+        #[cfg(feature = "audit")]
+        Command::Audit(audit) => in_runtime(audit::run(audit)),
         Command::Connect(arguments) => in_runtime(connect::run(*arguments)),
         Command::Doctor(arguments) => in_runtime(doctor::run(*arguments)),
         Command::Inject(arguments) => inject::run(&arguments),

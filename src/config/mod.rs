@@ -11,6 +11,7 @@ mod effective;
 mod grants;
 mod guardrails;
 mod injection;
+mod object_rules;
 mod reader;
 mod sections;
 mod webhook;
@@ -28,6 +29,7 @@ pub use injection::{
     CertificateSource, Client, Gateway, Injection, Issuer, Mode, ObjectName, Ports, PullPolicy, Quantity,
     ResourceKey, RunAs, Spiffe, Token,
 };
+pub use object_rules::{ObjectRule, ObjectRules};
 pub use reader::{Problem, Problems};
 pub use webhook::{SecretName, SelfManaged, WebhookConfig, WebhookTls};
 

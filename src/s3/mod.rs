@@ -19,6 +19,7 @@ mod name;
 mod operation;
 mod query;
 mod retention;
+mod stored;
 mod table;
 mod xml;
 
@@ -34,3 +35,4 @@ pub use name::{BucketName, KeyPrefix, NameError, ObjectKey};
 pub use operation::Operation;
 pub use query::{Parameter, Query};
 pub use retention::{LockMode, Retention};
+pub use stored::{Class, Encrypted, Replicated};
