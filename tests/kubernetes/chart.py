@@ -104,6 +104,8 @@ def pod_templates(found: list[Object]) -> list[tuple[str, Object]]:
             pods.append((named(one), one))
         elif one["kind"] in ("DaemonSet", "Deployment"):
             pods.append((named(one), one["spec"]["template"]))
+        elif one["kind"] == "CronJob":
+            pods.append((named(one), one["spec"]["jobTemplate"]["spec"]["template"]))
     return pods
 
 

@@ -38,7 +38,7 @@ def findings(directory: Path) -> set[tuple[str, str]]:
 def component(resource: str) -> str:
     """`Deployment.s3-system.s3-s3-access-proxy-webhook` -> `Deployment webhook`."""
     kind, *_, name = resource.split(".")
-    return f"{kind} {next((end for end in ('gateway', 'webhook', 'test') if name.endswith(end)), 'cluster')}"
+    return f"{kind} {next((end for end in ('gateway', 'webhook', 'audit', 'test') if name.endswith(end)), 'cluster')}"
 
 
 def test_every_finding_is_explained_and_every_explanation_needed(tmp_path: Path) -> None:

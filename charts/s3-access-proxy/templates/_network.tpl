@@ -15,6 +15,30 @@
     - {protocol: TCP, port: 53}
 {{- end -}}
 
+{{/* Rules for what goes to S3 and STS */}}
+{{- define "s3-access-proxy.awsEgress" -}}
+# S3 and STS.
+- to:
+    {{- range .Values.networkPolicy.awsCidrs }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- else }}
+    - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32]}
+    - ipBlock: {cidr: "::/0", except: ["fd00:ec2::254/128"]}
+    {{- end }}
+  ports:
+    {{- range .Values.networkPolicy.awsPorts }}
+    - {protocol: TCP, port: {{ . | int }}}
+    {{- end }}
+{{- if eq .Values.aws.identity "podIdentity" }}
+# The agent of EKS Pod Identity on the node.
+- to:
+    - ipBlock: {cidr: 169.254.170.23/32}
+    - ipBlock: {cidr: "fd00:ec2::23/128"}
+  ports:
+    - {protocol: TCP, port: 80}
+{{- end }}
+{{- end -}}
+
 {{/* (list $ names) -> the rest of a Certificate's spec */}}
 {{- define "s3-access-proxy.certificateSpec" -}}
 {{- $root := index . 0 -}}

@@ -9,6 +9,9 @@ What the schema cannot say, because it is about several values: every problem at
 {{- if ne .Values.injection.by "none" -}}
 {{- $problems = concat $problems (include "s3-access-proxy.injection.problems" . | fromYamlArray) -}}
 {{- end -}}
+{{- if .Values.audit.enabled -}}
+{{- $problems = concat $problems (include "s3-access-proxy.audit.problems" . | fromYamlArray) -}}
+{{- end -}}
 {{- $problems = concat $problems (include "s3-access-proxy.monitoring.problems" . | fromYamlArray) -}}
 {{- if $problems -}}
 {{- fail (printf "\n\nthe values need a change:\n- %s\n" (join "\n- " $problems)) -}}
