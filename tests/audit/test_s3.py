@@ -52,7 +52,7 @@ def test_what_is_damaged_is_the_reports_fault_and_what_is_refused_is_s3s(audit, 
     ran = audit("inventory", place, *options, **KEYS | {"AWS_SECRET_ACCESS_KEY": "wrong"})
     assert (ran.code, ran.out) == (3, "") and "SignatureDoesNotMatch" in ran.err
     assert "wrong" not in ran.err
-    ran = audit("inventory", "s3://absent/manifest.json", *options, **KEYS)
+    ran = audit("inventory", "s3://absent/inventory/reports-prod/all/", *options, **KEYS)
     assert ran.code == 3 and "NoSuchBucket" in ran.err
 
 
