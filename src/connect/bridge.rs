@@ -16,7 +16,7 @@ use super::body::{AnswerBody, BodyFault, RequestBody};
 use super::destination::Destination;
 use super::exchange::Exchange;
 use super::respond::{self, Context};
-use crate::net::strip_request;
+use crate::net::{Misread, strip_request};
 use crate::s3::{ErrorCode, Refusal};
 use crate::telemetry::BridgeMetrics;
 use crate::tls::ClientTls;
@@ -59,18 +59,19 @@ impl Bridge {
         &self.metrics
     }
 
-    /// Answers one request, unless what is known of its target on the wire forbids it.
+    /// Answers one request, unless it may have been misread.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
-        target: Result<(), Refusal>,
+        reading: Result<(), Misread>,
     ) -> Result<Response<AnswerBody>, Infallible> {
         let exchange = Exchange::begin(&self.metrics);
         let (head, body) = request.into_parts();
-        let context = Context::of(&head, !body.is_end_stream());
-        let carried = match target {
+        let last = !body.is_end_stream() || reading.is_err_and(Misread::is_ambiguous);
+        let context = Context::of(&head, last);
+        let carried = match reading {
             Ok(()) => self.carry(head, body).await,
-            Err(refusal) => Err(refusal),
+            Err(misread) => Err(misread.refusal()),
         };
         Ok(match carried {
             Ok(response) => respond::forward(response, &context, exchange),

@@ -53,11 +53,16 @@ const MAX_HEADERS: usize = 256;
 /// What hyper reads ahead at most.
 const READ_BUFFER: usize = 512 * 1024;
 
-async fn http(stream: IdleTimeout<LocalStream>, header_timeout: Duration, bridge: Arc<Bridge>, stop: Stop) {
-    let target = stream.target();
+async fn http(
+    mut stream: IdleTimeout<LocalStream>,
+    header_timeout: Duration,
+    bridge: Arc<Bridge>,
+    stop: Stop,
+) {
+    let heads = stream.watch_heads();
     let service = service_fn(move |request| {
-        let (bridge, target) = (bridge.clone(), target.named_no_fragment());
-        async move { bridge.answer(request, target).await }
+        let (bridge, reading) = (bridge.clone(), heads.next());
+        async move { bridge.answer(request, reading).await }
     });
     let mut builder = http1::Builder::new();
     builder

@@ -14,13 +14,13 @@ use crate::s3::Refusal;
 pub(super) struct Context {
     method: Method,
     path: String,
-    /// Whether bytes of the request may still be under way.
-    has_body: bool,
+    /// Whether what follows on the connection may not be a request: bytes of a body may still be under way.
+    last: bool,
 }
 
 impl Context {
-    pub(super) fn of(head: &Parts, has_body: bool) -> Self {
-        Self { method: head.method.clone(), path: head.uri.path().to_owned(), has_body }
+    pub(super) fn of(head: &Parts, last: bool) -> Self {
+        Self { method: head.method.clone(), path: head.uri.path().to_owned(), last }
     }
 }
 
@@ -32,7 +32,7 @@ pub(super) fn forward(
 ) -> Response<AnswerBody> {
     let (mut head, body) = response.into_parts();
     // An answer that came before the whole body was read: the client should not try another request behind it.
-    let closes = context.has_body && says_close(&head.headers);
+    let closes = context.last && says_close(&head.headers);
     strip_hop_by_hop(&mut head.headers);
     if closes {
         head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -61,7 +61,7 @@ pub(super) fn refuse(refusal: &Refusal, context: &Context, mut exchange: Exchang
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    if context.has_body {
+    if context.last {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

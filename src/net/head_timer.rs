@@ -13,26 +13,23 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Sleep, Timer};
 
 use super::idle::IdleTimeout;
-use super::target::TargetWatch;
 
 /// A timer for hyper's HTTP/1 server that watches one stream.
 #[derive(Debug, Clone)]
 pub struct HeadTimer {
     reads: Arc<AtomicU64>,
-    target: TargetWatch,
 }
 
 impl HeadTimer {
     /// Starts to count when bytes arrive on `stream`.
     pub fn of<S>(stream: &IdleTimeout<S>) -> Self {
-        Self { reads: stream.reads(), target: stream.target() }
+        Self { reads: stream.reads() }
     }
 }
 
 impl Timer for HeadTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
         // hyper asks when it begins to wait for a head.
-        self.target.expect();
         let seen = self.reads.load(Ordering::Relaxed);
         Box::pin(HeadSleep { reads: self.reads.clone(), seen, duration, running: None })
     }

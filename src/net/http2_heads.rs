@@ -1,4 +1,5 @@
-//! The time limit on request heads over HTTP/2, which hyper has for HTTP/1.1 only.
+//! The limits on what comes in HTTP/2 frames: on the time that a request head may take, which hyper has for HTTP/1.1
+//! only, and on frames that make work and carry nothing.
 //!
 //! A head is a HEADERS frame and the CONTINUATION frames behind it (RFC 9113 sections 6.2 and 6.10); until the last one
 //! has come nothing else may be said on the connection. The beginnings of frames are read along for that, nothing more.
@@ -6,17 +7,56 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// What every connection starts with (RFC 9113 section 3.4).
 const PREFACE: usize = 24;
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
+
+/// Frames that carry nothing (resets, settings, pings, priorities, empty data, unknown ones): so many at once, and so
+/// many a second on average. A client that gives up many requests needs some hundred; floods come by the ten thousand.
+const EMPTY_FRAMES: u32 = 1000;
+const EMPTY_FRAMES_A_SECOND: f64 = 200.0;
+
+/// Why a connection was ended here. The library in between keeps only the words of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objection {
+    /// A head did not come to its end.
+    LateHead,
+    /// More frames that carry nothing than anybody needs.
+    Flood,
+}
+
+/// How many such frames may still come.
+#[derive(Debug)]
+struct Budget {
+    left: f64,
+    counted: Instant,
+}
+
+impl Budget {
+    fn new() -> Self {
+        Self { left: EMPTY_FRAMES.into(), counted: Instant::now() }
+    }
+
+    /// Whether so many more are too many.
+    fn exceeded_by(&mut self, frames: u32) -> bool {
+        let now = Instant::now();
+        let gained = (now - self.counted).as_secs_f64() * EMPTY_FRAMES_A_SECOND;
+        self.left = (self.left + gained).min(EMPTY_FRAMES.into()) - f64::from(frames);
+        self.counted = now;
+        self.left < 0.0
+    }
+}
 
 /// Where in the frames a stream of bytes is.
 #[derive(Debug)]
@@ -31,11 +71,13 @@ struct Position {
     ends: bool,
     /// How many have ended.
     ended: u64,
+    /// Frames that carry nothing, since they were last asked for.
+    empty: u32,
 }
 
 impl Position {
     fn start() -> Self {
-        Self { over: PREFACE, begun: Vec::with_capacity(9), open: true, ends: true, ended: 0 }
+        Self { over: PREFACE, begun: Vec::with_capacity(9), open: true, ends: true, ended: 0, empty: 0 }
     }
 
     fn read(&mut self, mut bytes: &[u8]) {
@@ -62,26 +104,50 @@ impl Position {
             return;
         }
         self.over = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-        if matches!(kind, HEADERS | CONTINUATION) {
-            (self.open, self.ends) = (true, flags & END_HEADERS != 0);
+        match kind {
+            HEADERS | CONTINUATION => (self.open, self.ends) = (true, flags & END_HEADERS != 0),
+            // Who downloads sends many of these.
+            WINDOW_UPDATE => {}
+            DATA if self.over > 0 => {}
+            _ => self.empty += 1,
         }
         self.begun.clear();
     }
 }
 
-/// Ends a connection whose client does not come to the end of a head.
+/// Ends a connection whose client does not come to the end of a head, or sends a flood.
 #[derive(Debug)]
 pub struct Http2Heads<S> {
     stream: S,
     limit: Duration,
     position: Position,
     alarm: Option<Pin<Box<Sleep>>>,
+    budget: Budget,
+    objection: Arc<OnceLock<Objection>>,
 }
 
 impl<S> Http2Heads<S> {
     /// A head, and before it the preface, has to come within `limit`.
     pub fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, position: Position::start(), alarm: None }
+        Self {
+            stream,
+            limit,
+            position: Position::start(),
+            alarm: None,
+            budget: Budget::new(),
+            objection: Arc::default(),
+        }
+    }
+
+    /// Set when the connection has ended for a reason of ours.
+    pub fn objection(&self) -> Arc<OnceLock<Objection>> {
+        self.objection.clone()
+    }
+
+    fn object(&self, objection: Objection, kind: io::ErrorKind, why: &str) -> Poll<io::Result<()>> {
+        // The first is as good as any.
+        let _ = self.objection.set(objection);
+        Poll::Ready(Err(io::Error::new(kind, why)))
     }
 
     fn late(&mut self, cx: &mut Context<'_>) -> bool {
@@ -108,11 +174,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Http2Heads<S> {
             // A head that is open now is another one, and has its own time.
             self.alarm = None;
         }
+        let empty = std::mem::take(&mut self.position.empty);
+        if empty > 0 && self.budget.exceeded_by(empty) {
+            return self.object(
+                Objection::Flood,
+                io::ErrorKind::Other,
+                "a flood of frames that carry nothing",
+            );
+        }
         if self.late(cx) && !matches!(polled, Poll::Ready(Err(_))) {
-            return Poll::Ready(Err(io::Error::new(
+            return self.object(
+                Objection::LateHead,
                 io::ErrorKind::TimedOut,
                 "a head did not come to its end",
-            )));
+            );
         }
         polled
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::target::TargetWatch;
+use super::head_watch::HeadWatch;
 
 /// How long a client is heard out after we have said our last word. A socket that is closed with unread bytes sends
 /// a reset, and the client would lose the refusal that it was just sent (RFC 9112 section 9.6).
@@ -42,7 +42,7 @@ pub struct IdleTimeout<S> {
     closing: Closing,
     reads: Arc<AtomicU64>,
     expired: Arc<AtomicBool>,
-    target: TargetWatch,
+    heads: Option<HeadWatch>,
 }
 
 impl<S> IdleTimeout<S> {
@@ -57,7 +57,7 @@ impl<S> IdleTimeout<S> {
             closing: Closing::Open,
             reads: Arc::default(),
             expired: Arc::default(),
-            target: TargetWatch::default(),
+            heads: None,
         }
     }
 
@@ -77,9 +77,9 @@ impl<S> IdleTimeout<S> {
         self.expired.clone()
     }
 
-    /// What is seen of request lines, where a [`HeadTimer`](super::HeadTimer) says when one is awaited.
-    pub fn target(&self) -> TargetWatch {
-        self.target.clone()
+    /// Reads along, from the first byte: for a stream that brings requests in HTTP/1.1.
+    pub fn watch_heads(&mut self) -> HeadWatch {
+        self.heads.get_or_insert_default().clone()
     }
 
     /// Notes traffic, or fails when there has been none for too long.
@@ -111,7 +111,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeout<S> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
             self.reads.fetch_add(1, Ordering::Relaxed);
-            self.target.see(&buf.filled()[before..]);
+            if let Some(heads) = &self.heads {
+                heads.see(&buf.filled()[before..]);
+            }
         }
         self.judge(polled, cx)
     }

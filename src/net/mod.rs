@@ -3,6 +3,7 @@
 
 mod accept;
 mod head_timer;
+mod head_watch;
 mod hop_by_hop;
 mod http2_heads;
 mod idle;
@@ -11,18 +12,17 @@ mod local;
 mod local_stream;
 mod pem;
 mod stop;
-mod target;
 mod unsent;
 
 pub use accept::{Accepting, Listen, Refused};
 pub use head_timer::HeadTimer;
+pub use head_watch::{HeadWatch, Misread};
 pub use hop_by_hop::{strip_hop_by_hop, strip_request};
-pub use http2_heads::Http2Heads;
+pub use http2_heads::{Http2Heads, Objection};
 pub use idle::IdleTimeout;
 pub use lobby::{Lobby, Seat};
 pub use local::{LocalAddress, LocalListener};
 pub use local_stream::LocalStream;
 pub use pem::{PemError, read_certificates, read_private_key, read_revocation_lists, read_roots};
 pub use stop::Stop;
-pub use target::TargetWatch;
 pub use unsent::bound_unsent;

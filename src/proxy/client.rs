@@ -10,7 +10,6 @@ use super::ending::Dismissal;
 use super::journey::Proxy;
 use super::share::Share;
 use crate::identity::ClientIdentity;
-use crate::net::TargetWatch;
 use crate::policy::{Entitlements, Policy};
 use crate::s3::Refusal;
 
@@ -24,16 +23,10 @@ pub(super) struct Client {
     /// Set when the connection has ended because nothing moved on it.
     expired: Arc<AtomicBool>,
     dismissed: OnceLock<Dismissal>,
-    target: TargetWatch,
 }
 
 impl Client {
-    pub(super) fn new(
-        identity: ClientIdentity,
-        proxy: &Proxy,
-        expired: Arc<AtomicBool>,
-        target: TargetWatch,
-    ) -> Self {
+    pub(super) fn new(identity: ClientIdentity, proxy: &Proxy, expired: Arc<AtomicBool>) -> Self {
         let policy = proxy.policy();
         let entitlements = Arc::new(policy.entitle(&identity));
         let label: Arc<str> = identity.to_string().into();
@@ -41,7 +34,7 @@ impl Client {
         let names = (names.len() > 1).then(|| names.into());
         let share = proxy.shares.of(&label);
         let entitled = ArcSwap::from_pointee((policy, entitlements));
-        Self { identity, label, names, entitled, share, expired, dismissed: OnceLock::new(), target }
+        Self { identity, label, names, entitled, share, expired, dismissed: OnceLock::new() }
     }
 
     pub(super) fn identity(&self) -> &ClientIdentity {
@@ -83,11 +76,6 @@ impl Client {
     /// Room for another request, over all connections of this client; `None` when it has as many as it may.
     pub(super) fn begin(&self) -> Option<OwnedSemaphorePermit> {
         self.share.requests.clone().try_acquire_owned().ok()
-    }
-
-    /// Refuses the request that has just begun if its target went on behind a `#`: nobody knows any more how.
-    pub(super) fn named_no_fragment(&self) -> Result<(), Refusal> {
-        self.target.named_no_fragment()
     }
 
     /// What the client may hold at once.

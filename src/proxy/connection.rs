@@ -15,7 +15,9 @@ use super::ending::{Ending, Trust};
 use super::journey::Proxy;
 use super::pace::PacedStreams;
 use crate::config::Limits;
-use crate::net::{Accepting, HeadTimer, Http2Heads, IdleTimeout, Lobby, Refused, Stop, bound_unsent};
+use crate::net::{
+    Accepting, HeadTimer, HeadWatch, Http2Heads, IdleTimeout, Lobby, Objection, Refused, Stop, bound_unsent,
+};
 use crate::telemetry::{BadRequest, Counted, Metrics};
 use crate::tls::{self, Established, HandshakeError, ServerTls};
 
@@ -141,8 +143,9 @@ async fn http(
     // Longer than S3's side by what it takes to reach S3: while S3 is silent both sides are, and it must be S3's that
     // ends first, so that the client still gets an answer.
     let patience = limits.idle_timeout + limits.connect_timeout;
-    let stream = IdleTimeout::new(established.stream, patience);
-    let client = Client::new(established.client.identity, &proxy, stream.expired(), stream.target());
+    let mut stream = IdleTimeout::new(established.stream, patience);
+    let heads = (!established.http2).then(|| stream.watch_heads());
+    let client = Client::new(established.client.identity, &proxy, stream.expired());
     let (label, client) = (client.label().clone(), Arc::new(client));
     let trust = Trust::new(established.chain, established.client.not_after, tls);
     let ending = Ending { stop, trust, client: client.clone(), grace: limits.drain_timeout };
@@ -151,8 +154,10 @@ async fn http(
     let _ended = ended.drop_guard();
     let service = service_fn(move |request| {
         let (proxy, client) = (proxy.clone(), client.clone());
-        async move { proxy.answer(&client, request).await }
+        let reading = heads.as_ref().map_or(Ok(()), HeadWatch::next);
+        async move { proxy.answer(&client, request, reading).await }
     });
+    let mut objection = None;
     let result = if established.http2 {
         let mut builder = http2::Builder::new(streams);
         builder
@@ -163,6 +168,7 @@ async fn http(
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(MAX_HEAD);
         let stream = Http2Heads::new(stream, limits.header_timeout);
+        objection = Some(stream.objection());
         ending.drive(builder.serve_connection(TokioIo::new(stream), service)).await
     } else {
         let mut builder = http1::Builder::new();
@@ -174,28 +180,53 @@ async fn http(
             .max_header_size(MAX_HEAD as usize);
         ending.drive(builder.serve_connection(TokioIo::new(stream), service)).await
     };
-    if let Err(error) = result {
-        note(&error, &label, metrics);
+    // However the library puts it to us.
+    let objection = objection.and_then(|objection| objection.get().copied());
+    if let Some(cause) = objection.map(BadRequest::from).or_else(|| of_error(result.as_ref().err()?)) {
+        metrics.bad_request(cause);
+        let error = result.err().map(|error| causes(&error));
+        tracing::info!(client = %label, %cause, error, "a request that is none; the connection ends");
+    } else if let Err(error) = result {
+        tracing::debug!(client = %label, error = causes(&error), "a client connection ended");
+    }
+}
+
+impl From<Objection> for BadRequest {
+    fn from(objection: Objection) -> Self {
+        match objection {
+            Objection::LateHead => Self::HeadTimeout,
+            Objection::Flood => Self::Flood,
+        }
     }
 }
 
 /// What hyper refuses itself never becomes a request of ours, and would otherwise leave no trace.
-fn note(error: &hyper::Error, client: &str, metrics: &Metrics) {
-    let cause = if error.is_parse_too_large() {
-        BadRequest::HeadTooLarge
+fn of_error(error: &hyper::Error) -> Option<BadRequest> {
+    if error.is_parse_too_large() {
+        Some(BadRequest::HeadTooLarge)
     } else if error.is_parse() {
-        BadRequest::Malformed
+        Some(BadRequest::Malformed)
     } else if error.is_timeout() {
-        BadRequest::HeadTimeout
+        Some(BadRequest::HeadTimeout)
     } else {
-        tracing::debug!(client, error = causes(error), "a client connection ended");
-        return;
-    };
-    metrics.bad_request(cause);
-    tracing::info!(client, %cause, error = causes(error), "a request that is none; the connection ends");
+        of_frames(error)
+    }
+}
+
+/// What the HTTP/2 library does not bear, as far as it ends the connection.
+fn of_frames(error: &hyper::Error) -> Option<BadRequest> {
+    let error = chain(error).find_map(|cause| cause.downcast_ref::<h2::Error>())?;
+    // Only what it objects to itself: a client's own goodbye has a reason too.
+    match error.reason().filter(|_| error.is_library())? {
+        h2::Reason::ENHANCE_YOUR_CALM => Some(BadRequest::Flood),
+        _ => Some(BadRequest::Protocol),
+    }
+}
+
+fn chain(error: &hyper::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |cause| cause.source())
 }
 
 fn causes(error: &hyper::Error) -> String {
-    let chain = std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -19,11 +19,11 @@ use super::rewrite;
 use super::share::Shares;
 use crate::config::{Config, Limits};
 use crate::credentials::{Keyring, Unsignable};
-use crate::net::strip_request;
+use crate::net::{Misread, strip_request};
 use crate::policy::{Entitlements, Policy, Stop};
 use crate::s3::{Asked, Classified, Domains, ErrorCode, Refusal, classify};
 use crate::sigv4::{Payload, Signer, SigningCredentials};
-use crate::telemetry::{AccessLog, Metrics, Unrecordable, UpstreamFault};
+use crate::telemetry::{AccessLog, BadRequest, Metrics, Unrecordable, UpstreamFault};
 use crate::upstream::{Endpoint, TrustError, Upstream, UpstreamError};
 
 /// Everything that requests share.
@@ -84,21 +84,33 @@ impl Proxy {
         self.policy.load_full()
     }
 
-    /// Answers one request.
+    /// Answers one request, unless it may have been misread.
     pub(super) async fn answer(
         &self,
         client: &Client,
         request: Request<Incoming>,
+        reading: Result<(), Misread>,
     ) -> Result<Response<ClientBody>, Infallible> {
-        let context = Context::of(&request);
+        let context = Context::of(&request, reading.is_err_and(Misread::is_ambiguous));
         let mut record = match Record::begin(&self.sinks, client).await {
             Ok(record) => record,
             Err(why) => return Ok(self.turn_away(why, &context)),
         };
-        Ok(match self.journey(client, request, &mut record).await {
+        let answered = match reading {
+            Ok(()) => self.journey(client, request, &mut record).await,
+            Err(misread) => Err(self.mistrust(misread)),
+        };
+        Ok(match answered {
             Ok(answer) => respond::forward(answer, record),
             Err(refusal) => respond::refuse(&refusal, &context, record),
         })
+    }
+
+    fn mistrust(&self, misread: Misread) -> Refusal {
+        if misread.is_ambiguous() {
+            self.sinks.metrics.bad_request(BadRequest::Ambiguous);
+        }
+        misread.refusal()
     }
 
     /// What cannot be recorded is not done.
@@ -114,7 +126,6 @@ impl Proxy {
         request: Request<Incoming>,
         record: &mut Record,
     ) -> Result<Answer, Refusal> {
-        client.named_no_fragment()?;
         client.is_welcome()?;
         record.take_share(client)?;
         let (mut head, incoming) = request.into_parts();

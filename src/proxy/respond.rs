@@ -14,17 +14,18 @@ pub(super) struct Context {
     method: Method,
     version: Version,
     path: String,
-    /// Whether bytes of the request may still be under way.
-    has_body: bool,
+    /// Whether what follows on the connection may not be a request: bytes of a body may still be under way, or the head
+    /// can be read in two ways.
+    last: bool,
 }
 
 impl Context {
-    pub(super) fn of<B: http_body::Body>(request: &http::Request<B>) -> Self {
+    pub(super) fn of<B: http_body::Body>(request: &http::Request<B>, ambiguous: bool) -> Self {
         Self {
             method: request.method().clone(),
             version: request.version(),
             path: request.uri().path().to_owned(),
-            has_body: !request.body().is_end_stream(),
+            last: ambiguous || !request.body().is_end_stream(),
         }
     }
 }
@@ -66,8 +67,8 @@ fn word(refusal: &Refusal, context: &Context, id: &str, record: Option<Record>) 
     if refusal.code.status() == http::StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    // An unread body leaves the connection unusable for another request; the client should not try.
-    if context.has_body && context.version < Version::HTTP_2 {
+    // An unread body, for one, leaves the connection unusable for another request; the client should not try.
+    if context.last && context.version < Version::HTTP_2 {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -12,7 +12,7 @@ use hyper_util::client::legacy::Error as ClientError;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::connector::{ConnectError, Connector, Link, TrustError, Used};
-use super::resolver::LookupError;
+use super::resolver::{LookupError, Names};
 use crate::config;
 use crate::telemetry::UpstreamFault;
 
@@ -70,6 +70,11 @@ where
 
     /// A pool of connections that are made as the link says.
     pub fn over(link: Link) -> Self {
+        Self::among(Names::System, link)
+    }
+
+    /// The same with a word in what names stand for.
+    fn among(names: Names, link: Link) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(link.pool_idle)
@@ -77,7 +82,7 @@ where
             .set_host(false)
             // A request that was not begun to be sent goes to another connection; its body is untouched.
             .retry_canceled_requests(true)
-            .build(Connector::new(link));
+            .build(Connector::new(link, names));
         Self { client }
     }
 
@@ -142,4 +147,96 @@ type Cause<'a> = &'a (dyn std::error::Error + 'static);
 
 fn causes(error: &ClientError) -> impl Iterator<Item = Cause<'_>> {
     std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::{Arc, Mutex};
+
+    use http_body_util::{BodyExt, Empty};
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A server that says its name to every request, until it is told to go.
+    async fn server(name: &'static str) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(converse(stream, name));
+            }
+        });
+        (address, serving)
+    }
+
+    async fn converse(mut stream: TcpStream, name: &str) {
+        let mut request = [0; 4096];
+        while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len());
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn told(addresses: &Arc<Mutex<Vec<SocketAddr>>>) -> Upstream<Empty<Bytes>> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let link = Link {
+            tls: Arc::new(tls.with_root_certificates(RootCertStore::empty()).with_no_client_auth()),
+            server_name: None,
+            connect_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(5),
+            pool_idle: Duration::from_mins(1),
+            most: 8,
+        };
+        Upstream::among(Names::Told(addresses.clone()), link)
+    }
+
+    async fn ask(upstream: &Upstream<Empty<Bytes>>) -> Result<String, UpstreamError> {
+        let request = || Request::get("http://s3.example/x").body(Empty::new()).unwrap();
+        let response = upstream.send(request(), Some(request())).await?;
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        Ok(String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_name_that_moves_is_followed() {
+        let (old, serving_old) = server("old").await;
+        let (new, _serving_new) = server("new").await;
+        let addresses = Arc::new(Mutex::new(vec![old]));
+        let upstream = told(&addresses);
+        assert_eq!(ask(&upstream).await.unwrap(), "old");
+        // What is connected stays so; the name counts for the next connection.
+        *addresses.lock().unwrap() = vec![new];
+        assert_eq!(ask(&upstream).await.unwrap(), "old");
+        serving_old.abort();
+        let _ = serving_old.await;
+        assert_eq!(ask(&upstream).await.unwrap(), "new");
+        // One of two is gone: the other serves, whichever comes first.
+        *addresses.lock().unwrap() = vec![old, new];
+        for _ in 0..10 {
+            assert_eq!(ask(&told(&addresses)).await.unwrap(), "new");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_lost_fails_until_it_is_found_again() {
+        let (address, _serving) = server("here").await;
+        let addresses = Arc::new(Mutex::new(Vec::new()));
+        let upstream = told(&addresses);
+        let error = ask(&upstream).await.unwrap_err();
+        assert_eq!(error.fault(), UpstreamFault::Lookup);
+        *addresses.lock().unwrap() = vec![address];
+        assert_eq!(ask(&upstream).await.unwrap(), "here");
+        // Connections that are there need no name.
+        addresses.lock().unwrap().clear();
+        assert_eq!(ask(&upstream).await.unwrap(), "here");
+    }
 }

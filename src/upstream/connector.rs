@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::Service;
 
-use super::resolver::ShuffledResolver;
+use super::resolver::{Names, ShuffledResolver};
 use crate::config::{Limits, Upstream};
 use crate::net::{IdleTimeout, PemError, bound_unsent, read_roots};
 
@@ -136,8 +136,8 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(link: Link) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(ShuffledResolver);
+    pub(super) fn new(link: Link, names: Names) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(ShuffledResolver(names));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // Divided among a name's addresses, so that a dead one leaves time for the next.

@@ -22,9 +22,31 @@ pub(super) struct LookupError {
     source: Option<io::Error>,
 }
 
-/// The system's resolver, shuffled.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ShuffledResolver;
+/// What names stand for.
+#[derive(Debug, Clone)]
+pub(super) enum Names {
+    /// What the system says.
+    System,
+    /// What a test says.
+    #[cfg(test)]
+    Told(std::sync::Arc<std::sync::Mutex<Vec<SocketAddr>>>),
+}
+
+impl Names {
+    async fn look_up(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
+        match self {
+            Self::System => Ok(tokio::net::lookup_host((name, 0)).await?.collect()),
+            #[cfg(test)]
+            Self::Told(addresses) => {
+                Ok(addresses.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone())
+            }
+        }
+    }
+}
+
+/// Looks a name up, and shuffles what it stands for.
+#[derive(Debug, Clone)]
+pub(super) struct ShuffledResolver(pub(super) Names);
 
 impl Service<Name> for ShuffledResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
@@ -36,10 +58,11 @@ impl Service<Name> for ShuffledResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
+        let names = self.0.clone();
         Box::pin(async move {
             let failed = |source| LookupError { name: name.as_str().to_owned(), source };
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let mut addresses: Vec<_> = found.map_err(|error| failed(Some(error)))?.collect();
+            let found = names.look_up(name.as_str()).await;
+            let mut addresses = found.map_err(|error| failed(Some(error)))?;
             if addresses.is_empty() {
                 return Err(failed(None));
             }

@@ -238,6 +238,7 @@ async fn a_head_over_http2_that_does_not_come_to_its_end_is_given_up() {
     let config = tls(Some(&TRUSTED.client("admin")), "h2");
     let mut silent = Wire::new(connect(proxy.address, config).await.unwrap());
     silent.until(b"never").await.unwrap_err();
+    proxy.metric_reaches("s3proxy_bad_requests_total{cause=\"head_timeout\"}", 1.0).await;
     assert_eq!(upstream.seen().len(), 1);
 }
 

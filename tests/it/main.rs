@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod abuse;
 mod answers;
 mod botocore;
 mod bridge;
@@ -16,6 +17,7 @@ mod damage;
 mod decisions;
 mod drain;
 mod expect;
+mod faults;
 mod floors;
 mod framing;
 mod handshakes;

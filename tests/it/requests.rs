@@ -2,7 +2,9 @@
 //! `tests/data/requests.txt`.
 
 use crate::harness::table::{Call, rows};
-use crate::harness::{Proxy, Seen, Setup, Step, TRUSTED, Upstream, access, answer, collect, request, verify};
+use crate::harness::{
+    Proxy, Seen, Setup, Step, TRUSTED, Upstream, access, answer, collect, head, request, verify,
+};
 
 const TOKEN: &str = "the-proxys-own-token";
 
@@ -241,6 +243,13 @@ async fn a_target_has_no_fragment() {
         assert_eq!(wire.ask("DELETE", "/reports/a%23b", &["If-Match: #"], b"").await.status, 200);
     }
     assert_eq!(upstream.seen().len(), 3);
+    // Behind a request that is still being answered, too.
+    let mut wire = proxy.client("admin").await;
+    let get = head("GET", "/reports/daily/x", &[]);
+    wire.send([get, head("DELETE", "/reports/daily/x#?versionId=1", &[])].concat()).await;
+    assert_eq!(wire.answer("GET").await.status, 200);
+    assert_eq!(wire.answer("DELETE").await.error_code(), "InvalidURI");
+    assert_eq!(upstream.seen().len(), 4);
     // Over HTTP/2 the proxy does not get to see it: what stands behind it is lost.
     let mut client = proxy.frames(&TRUSTED.client("admin")).await;
     let stream = client.get("/reports/daily/x#?versionId=1").await.unwrap();

@@ -5,7 +5,10 @@ use super::Wire;
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
+pub(crate) const PRIORITY: u8 = 2;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
 pub(crate) const CONTINUATION: u8 = 9;
 
 pub(crate) const END_STREAM: u8 = 1;
@@ -38,6 +41,15 @@ pub(crate) fn head_block(method: &str, path: &str) -> Vec<u8> {
     block
 }
 
+/// A header field that changes no table, RFC 7541 section 6.2.2; name and value shorter than 127 bytes.
+pub(crate) fn literal(name: &str, value: &str) -> Vec<u8> {
+    let mut field = vec![0, u8::try_from(name.len()).unwrap()];
+    field.extend_from_slice(name.as_bytes());
+    field.push(u8::try_from(value.len()).unwrap());
+    field.extend_from_slice(value.as_bytes());
+    field
+}
+
 impl Frames {
     pub(super) async fn new(mut wire: Wire) -> Self {
         wire.send([&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(SETTINGS, 0, 0, &[])].concat()).await;
@@ -58,7 +70,7 @@ impl Frames {
         Ok(stream)
     }
 
-    /// The body of a stream's answer; `None` when the connection ends before it has ended.
+    /// The body of a stream's answer; `None` when it, or the connection, breaks off.
     pub(crate) async fn body(&mut self, wanted: u32) -> Option<String> {
         let mut body = Vec::new();
         loop {
@@ -67,6 +79,7 @@ impl Frames {
             let payload = self.wire.exactly(length).await.ok()?;
             let stream = u32::from_be_bytes(head[5..9].try_into().unwrap());
             match (head[3], head[4]) {
+                (RST_STREAM, _) if stream == wanted => return None,
                 (SETTINGS, 0) => self.wire.try_send(&frame(SETTINGS, ACK, 0, &[])).await.ok()?,
                 (DATA | HEADERS, flags) if stream == wanted => {
                     if head[3] == DATA {

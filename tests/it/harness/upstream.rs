@@ -4,15 +4,18 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-use super::{TRUSTED, Wire, eventually};
+use super::{Leaf, TRUSTED, Wire, eventually};
 
 /// A request as it arrived.
 #[derive(Debug, Clone, Default)]
@@ -56,13 +59,36 @@ impl Seen {
 pub(crate) enum Step {
     /// Reads the announced body.
     Body,
+    /// Reads so many bytes.
+    Take(usize),
     Send(Vec<u8>),
     /// Waits for a permit.
     Wait(Arc<Semaphore>),
     /// Does nothing any more, and keeps the connection.
     Silence,
+    /// Says that nothing more will come, and goes on to listen.
+    HalfClose,
     /// Ends the connection. Without it the next request is read.
     Close,
+    /// The same in anger: what is under way is lost, both ways.
+    Reset,
+}
+
+/// What is below a connection, with or without TLS.
+trait Socket: AsyncRead + AsyncWrite + Unpin {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Socket for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
 }
 
 type Script = Arc<dyn Fn(&Seen) -> Vec<Step> + Send + Sync>;
@@ -107,7 +133,14 @@ impl Upstream {
 
     /// The same over TLS.
     pub(crate) async fn encrypted(script: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static) -> Self {
-        let server = TRUSTED.server();
+        Self::showing(&TRUSTED.server(), script).await
+    }
+
+    /// The same with any certificate.
+    pub(crate) async fn showing(
+        server: &Leaf,
+        script: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -213,12 +246,7 @@ async fn connection(
     }
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
-    mut wire: Wire<S>,
-    number: usize,
-    script: &Script,
-    log: &Log,
-) {
+async fn serve<S: Socket>(mut wire: Wire<S>, number: usize, script: &Script, log: &Log) {
     while let Ok(head) = wire.until(b"\r\n\r\n").await {
         let at = log.requests.lock().unwrap().len();
         let seen = Seen { connection: number, head: String::from_utf8(head).unwrap(), ..Seen::default() };
@@ -239,8 +267,17 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                     }
                 }
                 Step::Wait(gate) => gate.acquire().await.unwrap().forget(),
+                Step::Take(count) => {
+                    let Ok(bytes) = wire.exactly(count).await else { return };
+                    log.change(at, |seen| seen.body.extend_from_slice(&bytes));
+                }
                 Step::Silence => std::future::pending().await,
+                Step::HalfClose => wire.stream.shutdown().await.unwrap(),
                 Step::Close => return,
+                Step::Reset => {
+                    let socket = SockRef::from(wire.stream.tcp());
+                    return socket.set_linger(Some(Duration::ZERO)).unwrap();
+                }
             }
         }
     }
