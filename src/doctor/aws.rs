@@ -107,6 +107,10 @@ pub(super) async fn buckets(config: &Config, credentials: Option<&SigningCredent
     }
     names.sort_unstable_by_key(ToString::to_string);
     names.dedup();
+    if names.is_empty() {
+        let mend = "look at one with proxy explain, or name it in a grant";
+        return vec![Finding::warning("bucket", "no grant names one in full; none is asked for", mend)];
+    }
     let Some(credentials) = credentials else {
         let mend = "mend 'caller' first";
         return names

@@ -15,6 +15,7 @@ mod connections;
 mod credentials;
 mod damage;
 mod decisions;
+mod doctor;
 mod drain;
 mod expect;
 mod faults;

@@ -24,7 +24,7 @@ pub(crate) use agent::{FakeAgent, credentials as pod_credentials};
 pub(crate) use bridge::{Bridge, write_client};
 pub(crate) use frames::Frames;
 pub(crate) use http2::{Http2, collect};
-pub(crate) use pki::{FOREIGN, Leaf, TRUSTED, dns, spiffe, uri};
+pub(crate) use pki::{Authority, FOREIGN, Leaf, TRUSTED, dns, spiffe, uri};
 pub(crate) use proxy::{Proxy, SECRET, Setup, access, plain_get};
 pub(crate) use sigv4::verify;
 pub(crate) use store::Store;
