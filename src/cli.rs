@@ -3,6 +3,8 @@
 
 #[cfg(feature = "audit")]
 mod audit;
+#[cfg(feature = "bootstrap")]
+mod bootstrap;
 mod connect;
 mod doctor;
 mod explain;
@@ -82,6 +84,9 @@ enum Command {
     Inject(inject::Arguments),
     /// Answer the cluster's API server: add the sidecar to new pods, refuse those that cannot have it.
     Webhook(webhook::Arguments),
+    /// The AWS side: buckets, roles and the way to S3, from one declaration.
+    #[cfg(feature = "bootstrap")]
+    Bootstrap(bootstrap::Arguments),
 }
 
 const DONE: u8 = 0;
@@ -103,6 +108,8 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         #[cfg(feature = "audit")]
         Command::Audit(audit) => in_runtime(audit::run(audit)),
+        #[cfg(feature = "bootstrap")]
+        Command::Bootstrap(arguments) => bootstrap::run(&arguments),
         Command::Connect(arguments) => in_runtime(connect::run(*arguments)),
         Command::Doctor(arguments) => in_runtime(doctor::run(*arguments)),
         Command::Inject(arguments) => inject::run(&arguments),

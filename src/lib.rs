@@ -21,7 +21,7 @@
 //! | 1 | [`policy`], [`sigv4`], [`spec`] | decisions: sans IO, time is an argument |
 //! | 2 | [`config`], [`telemetry`], [`process`], [`net`] | plumbing |
 //! | 3 | [`tls`], [`credentials`], [`upstream`], [`cluster`] | adapters, one outside thing each |
-//! | 4 | [`proxy`], [`connect`], [`admin`], [`explain`], [`audit`], [`inject`], [`doctor`] | programs, which never import each other |
+//! | 4 | [`proxy`], [`connect`], [`admin`], [`explain`], [`audit`], [`inject`], [`doctor`], [`render`] | programs, which never import each other |
 //! | 5 | [`cli`], [`app`] | assembly |
 
 pub mod identity;
@@ -49,6 +49,8 @@ pub mod doctor;
 pub mod explain;
 pub mod inject;
 pub mod proxy;
+#[cfg(feature = "bootstrap")]
+pub mod render;
 
 pub mod app;
 pub mod cli;

@@ -7,6 +7,8 @@ mod harness;
 
 mod abuse;
 mod answers;
+#[cfg(feature = "bootstrap")]
+mod aws_side;
 mod botocore;
 mod bridge;
 mod bridge_cli;
@@ -31,6 +33,8 @@ mod properties;
 mod records;
 mod refusals;
 mod reload;
+#[cfg(feature = "bootstrap")]
+mod render;
 mod requests;
 mod revocation;
 mod sessions;

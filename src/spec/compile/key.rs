@@ -1,4 +1,5 @@
-//! The deployment's KMS key: who uses it, and for whom each service may.
+//! The deployment's KMS key. Roles of the account have their right to it from their own policies; the key's names whom
+//! those do not reach: other accounts, and services.
 
 use serde_json::{Value, json};
 
@@ -18,30 +19,13 @@ pub(super) fn own(frame: &Frame<'_>) -> Option<DesiredKey> {
 }
 
 fn policy(frame: &Frame<'_>) -> Value {
-    // Without the account itself, a key whose administrators are gone could never be managed again.
+    // Without the account itself, a key whose administrators are gone could never be managed again. It also lets policies
+    // of roles speak, so the key need not name them, and can be made before them.
     let mut statements =
         vec![Statement::allow("Account").aws(frame.iam("root")).actions("kms:*").on("*").always()];
-    statements.extend(workloads(frame));
     statements.extend(exchanged(frame));
     statements.extend(services(frame));
     document(&statements)
-}
-
-/// The key policy names the roles too: then a role's right to the key ends with its entry here.
-fn workloads(frame: &Frame<'_>) -> Option<Value> {
-    let reaches = |names: &[String]| {
-        frame
-            .buckets()
-            .any(|(_, bucket, named)| own_key(bucket) && names.iter().any(|name| name == named.name.as_str()))
-    };
-    let roles: Vec<String> = frame
-        .spec
-        .workloads
-        .iter()
-        .filter(|workload| reaches(&workload.granted.buckets))
-        .map(|workload| frame.spec.role_arn(workload))
-        .collect();
-    (!roles.is_empty()).then(|| by_way_of_s3(frame, "WorkloadsByWayOfS3", roles))
 }
 
 fn exchanged(frame: &Frame<'_>) -> Option<Value> {
