@@ -114,6 +114,8 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => in_runtime(doctor::run(*arguments)),
         Command::Inject(arguments) => inject::run(&arguments),
         Command::Webhook(arguments) => webhook::run(&arguments),
+        #[cfg(feature = "bootstrap")]
+        Command::Bootstrap(arguments) => in_runtime(bootstrap::run(arguments)),
     })
 }
 

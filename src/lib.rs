@@ -21,7 +21,7 @@
 //! | 1 | [`policy`], [`sigv4`], [`spec`] | decisions: sans IO, time is an argument |
 //! | 2 | [`config`], [`telemetry`], [`process`], [`net`] | plumbing |
 //! | 3 | [`tls`], [`credentials`], [`upstream`], [`cluster`] | adapters, one outside thing each |
-//! | 4 | [`proxy`], [`connect`], [`admin`], [`explain`], [`audit`], [`inject`], [`doctor`], [`render`] | programs, which never import each other |
+//! | 4 | [`proxy`], [`connect`], [`admin`], [`explain`], [`audit`], [`inject`], [`doctor`], [`render`], [`bootstrap`] | programs, which never import each other |
 //! | 5 | [`cli`], [`app`] | assembly |
 
 pub mod identity;
@@ -44,6 +44,8 @@ pub mod upstream;
 pub mod admin;
 #[cfg(feature = "audit")]
 pub mod audit;
+#[cfg(feature = "bootstrap")]
+pub mod bootstrap;
 pub mod connect;
 pub mod doctor;
 pub mod explain;

@@ -1,0 +1,123 @@
+//! Takes away what a deployment made, as far as that loses nothing: only what carries its tag, no bucket that holds
+//! anything or that is locked, no key that a bucket still needs, nothing account-wide.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::account::CallError;
+use super::context::Context;
+use super::items::Item;
+use super::journal::Journal;
+use super::patience::Patience;
+use super::settings::{BucketPart, Found, KeyPart, Setting, removal};
+use super::survey::survey;
+use super::{ApplyError, Lease};
+use crate::spec::Duty;
+
+/// What goes and what stays.
+#[derive(Debug)]
+pub struct Removal<'d> {
+    /// What is taken away, in order: what refers to others first.
+    pub goes: Vec<Item<'d>>,
+    /// What stays although the declaration names it, and why.
+    pub stays: Vec<(String, String)>,
+}
+
+impl<'d> Removal<'d> {
+    /// Looks at what there is.
+    pub async fn make(cx: &Context<'d>) -> Result<Self, CallError> {
+        let mut removal = Self { goes: Vec::new(), stays: Vec::new() };
+        for one in survey(cx).await?.into_iter().rev().filter(|one| one.item.is_resource()) {
+            let item = one.item;
+            match &one.found {
+                Found::Absent => {}
+                Found::Foreign(_) => removal.keep(&item, "it does not carry the deployment's tag"),
+                Found::Present(_) if item.duty == Duty::Verify => removal.keep(&item, "it is only looked at"),
+                Found::Present(_) => removal.place(cx, item).await?,
+            }
+        }
+        Ok(removal)
+    }
+
+    async fn place(&mut self, cx: &Context<'d>, item: Item<'d>) -> Result<(), CallError> {
+        let why = match item.setting {
+            Setting::Bucket(bucket, BucketPart::Itself) => removal::bucket_stays(cx, &bucket.name).await?,
+            Setting::Trail(trail, super::settings::TrailPart::LogGroup) => {
+                removal::log_group_stays(cx, &trail.log_group).await?
+            }
+            Setting::Key(_, KeyPart::Itself) => {
+                let needed = self.stays.iter().any(|(id, _)| id.starts_with("bucket "));
+                needed.then_some("a bucket stays, and its objects cannot be read without the key")
+            }
+            Setting::Endpoint(plan, _) if plan.mode == crate::spec::EndpointMode::Adopt => {
+                Some("it was adopted, not made")
+            }
+            Setting::Oidc(_) => Some("other workloads of the cluster may use it"),
+            _ => None,
+        };
+        match why {
+            Some(why) => self.keep(&item, why),
+            None => self.goes.push(item),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, item: &Item<'_>, why: &str) {
+        self.stays.push((item.id(), why.to_owned()));
+    }
+
+    /// The same for machines.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "goes": self.goes.iter().map(Item::id).collect::<Vec<_>>(),
+            "stays": self.stays.iter().map(|(id, why)| json!({ "id": id, "why": why })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl fmt::Display for Removal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, item) in self.goes.iter().enumerate() {
+            writeln!(f, "{:>3} - {}", at + 1, item.id())?;
+            if matches!(item.setting, Setting::Key(..)) {
+                writeln!(
+                    f,
+                    "      scheduled for deletion in {} days, until then it can be cancelled",
+                    removal::KEY_DAYS
+                )?;
+            }
+        }
+        for (id, why) in &self.stays {
+            writeln!(f, "    = {id} stays: {why}")?;
+        }
+        writeln!(f, "\n{} to take away, {} stay", self.goes.len(), self.stays.len())
+    }
+}
+
+/// Takes away what goes. Each is looked at again before: a bucket may have got an object since.
+pub async fn destroy<'d>(
+    cx: &Context<'d>,
+    plan: &Removal<'d>,
+    lease: &mut Lease<'_>,
+    journal: &mut Journal,
+    patience: Patience,
+    mut progress: impl FnMut(usize, &Item<'d>),
+) -> Result<(), ApplyError> {
+    journal.write("begin", json!({ "removals": plan.goes.len(), "lease": lease.generation() }))?;
+    for (at, item) in plan.goes.iter().enumerate() {
+        progress(at, item);
+        lease.check().await?;
+        journal.write("step", json!({ "id": item.id(), "action": "delete" }))?;
+        let write = async || Box::pin(removal::remove(cx, item)).await;
+        let done = patience.while_refused(write).await;
+        let (result, error) = match &done {
+            Ok(_) => ("deleted", Value::Null),
+            Err(error) => ("failed", error.to_string().into()),
+        };
+        journal.write("done", json!({ "id": item.id(), "result": result, "error": error }))?;
+        done.map_err(|error| ApplyError::Step { done: at + 1, all: plan.goes.len(), id: item.id(), error })?;
+    }
+    journal.write("end", json!({}))?;
+    Ok(())
+}
