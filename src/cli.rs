@@ -108,8 +108,6 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         #[cfg(feature = "audit")]
         Command::Audit(audit) => in_runtime(audit::run(audit)),
-        #[cfg(feature = "bootstrap")]
-        Command::Bootstrap(arguments) => bootstrap::run(&arguments),
         Command::Connect(arguments) => in_runtime(connect::run(*arguments)),
         Command::Doctor(arguments) => in_runtime(doctor::run(*arguments)),
         Command::Inject(arguments) => inject::run(&arguments),
