@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use tokio::runtime::Handle;
 
 use super::error::{AuditError, Spot};
 use super::place::Place;
+use crate::telemetry::chain;
 
 /// Manifests and checksums: a manifest of a billion objects has some thousand files.
 const SMALL: u64 = 64 * 1024 * 1024;
@@ -194,13 +195,13 @@ fn broken(place: &Place, why: &dyn std::fmt::Display) -> AuditError {
 /// An object that a manifest names and that is not there makes a damaged report; anything else is S3's.
 fn refused<E>(place: &Place, error: &SdkError<E>) -> AuditError
 where
-    SdkError<E>: ProvideErrorMetadata + std::error::Error,
+    SdkError<E>: ProvideErrorMetadata + std::error::Error + 'static,
 {
     if error.code() == Some("NoSuchKey") {
         return AuditError::damaged(Spot::file(place), "there is no such object");
     }
     match (error.code(), error.message()) {
         (Some(code), message) => broken(place, &format!("{code}: {}", message.unwrap_or("no message"))),
-        (None, _) => broken(place, &DisplayErrorContext(error)),
+        (None, _) => broken(place, &chain(error)),
     }
 }

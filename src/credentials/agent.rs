@@ -15,9 +15,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpStream;
 
-use super::error::{LoadError, chain, presentable};
+use super::error::{LoadError, presentable};
 use crate::config::AgentUri;
 use crate::sigv4::SigningCredentials;
+use crate::telemetry::chain;
 
 const WHO: &str = "the Pod Identity agent";
 /// The agent asks EKS in turn; the SDKs wait for two seconds and five.
@@ -47,7 +48,7 @@ pub(super) async fn ask(agent: &AgentUri, token: &str) -> Result<SigningCredenti
 }
 
 async fn exchange(agent: &AgentUri, token: &str) -> Result<(StatusCode, Bytes), LoadError> {
-    let unreachable = |error: &dyn std::error::Error| LoadError::Unreachable {
+    let unreachable = |error: &(dyn std::error::Error + 'static)| LoadError::Unreachable {
         who: WHO,
         why: presentable(&chain(error), token),
     };

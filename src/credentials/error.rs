@@ -117,12 +117,6 @@ impl LoadError {
     }
 }
 
-/// The error and its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |cause| cause.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 /// Longer texts are cut: a message is for one line of the log.
 const MAX_MESSAGE: usize = 400;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::error::{LoadError, chain};
+use super::error::LoadError;
 use super::sessions::{Entry, Key, Shared, State};
 use super::store::{Backoff, refresh_in};
 use super::sts::{Attribution, Wanted};
@@ -15,6 +15,7 @@ use crate::config::CredentialSource;
 use crate::identity::ClientIdentity;
 use crate::policy::{Persona, session_name, session_tags};
 use crate::sigv4::SigningCredentials;
+use crate::telemetry::chain;
 
 /// The task behind one entry of the cache, to which it holds no claim.
 pub(super) struct Keeper {

@@ -7,11 +7,11 @@ use arc_swap::ArcSwapOption;
 use rand::Rng;
 
 use super::clock::Clock;
-use super::error::{LoadError, chain};
+use super::error::LoadError;
 use super::source::Source;
 use crate::process::{Pending, Readiness};
 use crate::sigv4::SigningCredentials;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, chain};
 
 /// The current credentials. Cheap to clone.
 #[derive(Debug, Clone, Default)]

@@ -16,10 +16,11 @@ use aws_sdk_sts::types::Tag;
 use http::HeaderValue;
 
 use super::clock::Clock;
-use super::error::{LoadError, chain, presentable};
+use super::error::{LoadError, presentable};
 use crate::config;
 use crate::policy::{RoleArn, SessionPolicy};
 use crate::sigv4::SigningCredentials;
+use crate::telemetry::chain;
 
 const WHO: &str = "STS";
 /// From the first look-up to the last byte: STS answers within a second.

@@ -30,3 +30,9 @@ pub fn start(format: LogFormat, verbose: bool) {
         LogFormat::Text => registry.with(layer).try_init(),
     };
 }
+
+/// An error and its causes, in one line. What the SDK's errors say of themselves ("dispatch failure") tells nobody anything.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |cause| cause.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

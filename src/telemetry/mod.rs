@@ -18,6 +18,7 @@ pub use accesses::Accesses;
 pub use bridge_metrics::BridgeMetrics;
 pub use counted::Counted;
 pub use labels::{BadRequest, UpstreamFault};
+pub(crate) use log::chain;
 pub use log::{LogFormat, start as start_log};
 pub use logged::{LoggedRequest, Seen};
 pub use metrics::{Exposition, Metrics};

@@ -1,8 +1,10 @@
 //! What can go wrong between here and AWS: which call, on what, what AWS said, and the request's ID for its support.
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_types::request_id::RequestId;
+
+use crate::telemetry::chain;
 
 /// Why there is no account to work with.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +110,7 @@ where
                 request_id: error.request_id().unwrap_or("without an ID").to_owned(),
             }
         }
-        _ => CallError::Unanswered { call, resource, why: DisplayErrorContext(&error).to_string() },
+        _ => CallError::Unanswered { call, resource, why: chain(&error) },
     }
 }
 
