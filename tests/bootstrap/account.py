@@ -81,12 +81,16 @@ class Account:
         control.meta.events.register("before-sign.s3-control", lambda request, **_: strip_account(request, self.number))
         control.put_public_access_block(AccountId=self.number, PublicAccessBlockConfiguration=block)
 
-    def make_trail(self, name: str) -> None:
+    def make_moto_bucket(self, bucket: str) -> None:
+        """CloudTrail's emulator asks for the bucket in its own S3."""
         headers = lambda request, **_: request.headers.add_header("x-moto-account-id", self.number)  # noqa: E731
         s3 = self.client("s3", self.emulators.moto_url)
         s3.meta.events.register("before-sign.s3", headers)
-        bucket = f"trail-{name}-{self.number}"
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def make_trail(self, name: str) -> None:
+        bucket = f"trail-{name}-{self.number}"
+        self.make_moto_bucket(bucket)
         trail = self.client("cloudtrail")
         trail.create_trail(Name=name, S3BucketName=bucket, IsMultiRegionTrail=True, EnableLogFileValidation=True)
         trail.start_logging(Name=name)

@@ -38,9 +38,9 @@ def new_account(
 ) -> Callable[..., Account]:
     numbers = iter(range(210000000000, 220000000000))
 
-    def make(variant: str = "whole") -> Account:
+    def make(variant: str = "whole", kind: type[Account] = Account) -> Account:
         number = str(next(numbers))
-        return Account(number, emulators, tmp_path_factory.mktemp(number), variant)
+        return kind(number, emulators, tmp_path_factory.mktemp(number), variant)
 
     return make
 

@@ -25,6 +25,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from pod_identity import PATH as POD_IDENTITY
+from pod_identity import PodIdentity
+
 REGION = "eu-west-1"
 DEADLINE_SECONDS = 120
 
@@ -127,6 +130,7 @@ class Door(ThreadingHTTPServer):
         self.faults: list[Fault] = []
         self.holds: list[Hold] = []
         self.lock = threading.Lock()
+        self.pod_identity = PodIdentity()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -217,6 +221,9 @@ class Handler(BaseHTTPRequestHandler):
         return Call(account, service, operation, self.path, not is_read)
 
     def forward(self, call: Call, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        if call.service == "eks" and POD_IDENTITY.match(call.target):
+            status, answer = self.server.pod_identity.answer(call.account, self.command, call.target, body)
+            return status, [("Content-Type", "application/json")], answer
         port = self.server.backends["moto" if call.service in OF_MOTO else "localstack"]
         headers = {
             name: value

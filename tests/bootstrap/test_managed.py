@@ -1,0 +1,124 @@
+"""What is the account's as a whole, when the declaration says that it is managed here: the public-access block, the trail, the
+OIDC provider; with an endpoint that is taken over, Pod Identity, and replication into another region."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import boto3
+import pytest
+from account import NAME, OWNER, Account
+from emulators import REGION
+
+COPY_REGION = "eu-central-1"
+
+
+class Bare(Account):
+    """An account in which nobody has made what belongs to all, with an endpoint of somebody's, and a bucket for copies."""
+
+    def build_surroundings(self) -> None:
+        ec2 = self.client("ec2")
+        self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+        self.route_table = ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
+        ec2.associate_route_table(RouteTableId=self.route_table, SubnetId=subnet)
+        made = ec2.create_vpc_endpoint(VpcId=self.vpc, ServiceName=f"com.amazonaws.{REGION}.s3")
+        self.endpoint = made["VpcEndpoint"]["VpcEndpointId"]
+        self.client("eks").create_cluster(
+            name="apps",
+            roleArn=f"arn:aws:iam::{self.number}:role/cluster",
+            resourcesVpcConfig={"subnetIds": [subnet]},
+        )
+        self.make_moto_bucket(self.bucket("logs"))
+        copies = boto3.client(
+            "s3",
+            region_name=COPY_REGION,
+            endpoint_url=self.door.url,
+            aws_access_key_id=self.number,
+            aws_secret_access_key="secret",
+        )
+        copies.create_bucket(
+            Bucket=f"copy-{self.number}", CreateBucketConfiguration={"LocationConstraint": COPY_REGION}
+        )
+        copies.put_bucket_versioning(
+            Bucket=f"copy-{self.number}", VersioningConfiguration={"Status": "Enabled"}
+        )
+
+
+@pytest.fixture(scope="module")
+def managed(new_account: Callable[..., Account]) -> Bare:
+    account = new_account("managed", Bare)
+    done = account.run("apply", "-f", str(account.spec), "--yes", "--journal", str(account.journal), "--patience", "5s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return account
+
+
+def test_there_is_nothing_left_to_do(managed: Bare) -> None:
+    plan = managed.plan(code=0)
+    assert plan["steps"] == [] and plan["outside"] == [] and plan["refused"] == []
+
+
+def test_the_account_is_never_public(managed: Bare) -> None:
+    s3control = managed.client("s3control")
+    strip = lambda request, **_: setattr(request, "url", request.url.replace(f"//{managed.number}.", "//"))  # noqa: E731
+    s3control.meta.events.register("before-sign.s3-control", strip)
+    block = s3control.get_public_access_block(AccountId=managed.number)["PublicAccessBlockConfiguration"]
+    assert len(block) == 4 and all(block.values())
+
+
+def test_the_trail_logs_every_region_and_can_be_validated(managed: Bare) -> None:
+    cloudtrail = managed.client("cloudtrail")
+    (trail,) = cloudtrail.describe_trails()["trailList"]
+    assert trail["IsMultiRegionTrail"] and trail["LogFileValidationEnabled"]
+    assert cloudtrail.get_trail_status(Name=trail["TrailARN"])["IsLogging"]
+    assert trail["S3BucketName"] == managed.bucket("logs")
+
+
+def test_the_role_is_for_pod_identity_and_associated(managed: Bare) -> None:
+    role = managed.client("iam").get_role(RoleName="reports-reports-reports-api")["Role"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert set(statement["Action"]) == {"sts:AssumeRole", "sts:TagSession"}
+    assert "Condition" in statement
+    eks = managed.client("eks")
+    (found,) = eks.list_pod_identity_associations(clusterName="apps")["associations"]
+    asked = eks.describe_pod_identity_association(clusterName="apps", associationId=found["associationId"])
+    association = asked["association"]
+    assert (association["namespace"], association["serviceAccount"]) == ("reports", "reports-api")
+    assert association["roleArn"] == role["Arn"]
+
+
+def test_the_endpoint_is_the_one_that_was_there(managed: Bare) -> None:
+    found = managed.client("ec2").describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [managed.vpc]}])
+    (endpoint,) = found["VpcEndpoints"]
+    assert endpoint["VpcEndpointId"] == managed.endpoint
+    assert managed.route_table in endpoint["RouteTableIds"]
+    assert managed.bucket("data") in endpoint["PolicyDocument"]
+
+
+def test_what_is_replicated_is_what_was_said(managed: Bare) -> None:
+    data = managed.bucket("data")
+    s3 = managed.client("s3")
+    assert s3.get_bucket_versioning(Bucket=data)["Status"] == "Enabled"
+    replication = s3.get_bucket_replication(Bucket=data)["ReplicationConfiguration"]
+    (rule,) = replication["Rules"]
+    assert rule["Filter"] == {"Prefix": "daily/"} and rule["Status"] == "Enabled"
+    assert rule["Destination"]["Bucket"].endswith(f"copy-{managed.number}")
+    role = managed.client("iam").get_role(RoleName=replication["Role"].rsplit("/", 1)[-1])["Role"]
+    assert "s3.amazonaws.com" in json.dumps(role["AssumeRolePolicyDocument"])
+    assert {"Key": OWNER, "Value": NAME} in role["Tags"]
+
+
+def test_destroy_leaves_what_belongs_to_all(managed: Bare) -> None:
+    done = managed.run("destroy", "-f", str(managed.spec), "--yes", "--journal", str(managed.journal))
+    assert done.returncode == 0, done.stdout + done.stderr
+    s3, eks = managed.client("s3"), managed.client("eks")
+    names = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    assert managed.bucket("data") not in names and f"copy-{managed.number}" in names
+    assert eks.list_pod_identity_associations(clusterName="apps")["associations"] == []
+    found = managed.client("ec2").describe_vpc_endpoints(VpcEndpointIds=[managed.endpoint])["VpcEndpoints"]
+    assert [endpoint["State"] for endpoint in found] == ["available"]
+    # The trail that carries the tag was the deployment's own and wrote into its bucket; what is not its own stays.
+    assert managed.client("cloudtrail").describe_trails()["trailList"] == []
+    test_the_account_is_never_public(managed)
