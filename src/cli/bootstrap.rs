@@ -2,13 +2,14 @@
 //! wanted state, 1 drift or refused, 2 the declaration or the usage, 3 AWS failed.
 
 mod apply;
+mod carrying;
 mod confirm;
 mod destroy;
 mod plan;
 mod progress;
 mod render;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 
@@ -97,9 +98,4 @@ fn say_error(error: &dyn std::error::Error) {
 #[allow(clippy::print_stdout, reason = "this command's result is its output")]
 fn say(text: impl std::fmt::Display) {
     print!("{text}");
-}
-
-/// Where the journal of a deployment is written unless it is said.
-fn journal_file(declaration: &Declaration, given: Option<PathBuf>) -> PathBuf {
-    given.unwrap_or_else(|| PathBuf::from(format!("bootstrap-{}.jsonl", declaration.desired.name)))
 }

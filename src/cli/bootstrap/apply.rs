@@ -1,15 +1,15 @@
 //! `proxy bootstrap apply`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
-use super::super::{BAD_USAGE, DONE, REFUSED, WORLD_FAILED};
+use super::super::{BAD_USAGE, DONE, REFUSED};
+use super::carrying::{Carrying, release};
 use super::confirm::{Confirmation, agreed};
 use super::progress::Progress;
-use super::{connect, declaration, failed, journal_file, lease_code, say, say_error, stopped};
-use crate::bootstrap::{self, Account, Context, Journal, Lease, Patience, Plan};
+use super::{connect, declaration, failed, say, stopped};
+use crate::bootstrap::{self, Account, Context, Plan};
 use crate::config::Declaration;
 
 pub(super) const EXAMPLE: &str = "\
@@ -28,24 +28,14 @@ pub(super) struct Arguments {
     /// The declaration, YAML.
     #[arg(long, short)]
     file: PathBuf,
-    /// Do not ask.
-    #[arg(long)]
-    yes: bool,
     /// What is done although nobody can undo it: BUCKET=COMPLIANCE:DAYS or BUCKET=GOVERNANCE:DAYS, as the plan says it.
     #[arg(long, value_name = "BUCKET=MODE:DAYS")]
     confirm_irreversible: Vec<Confirmation>,
     /// The longest default retention that is let through at all, in days.
     #[arg(long, default_value_t = 3650)]
     max_retention_days: u32,
-    /// Where the journal is appended to, a line of JSON an event [default: bootstrap-<name>.jsonl].
-    #[arg(long)]
-    journal: Option<PathBuf>,
-    /// How long a step is repeated that AWS refuses for a while, or read until what was written shows.
-    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
-    patience: Duration,
-    /// Takes over from an apply that is known to be gone, by the number that the refusal names.
-    #[arg(long)]
-    break_lease: Option<u32>,
+    #[command(flatten)]
+    carrying: Carrying,
 }
 
 pub(super) async fn run(arguments: Arguments) -> u8 {
@@ -65,7 +55,7 @@ async fn perform(arguments: &Arguments) -> Result<u8, u8> {
         return Ok(if plan.is_settled() { DONE } else { REFUSED });
     }
     require_confirmed(&plan, arguments)?;
-    if !arguments.yes && !agreed(&format!("do these {} steps", plan.steps.len()), "yes") {
+    if !arguments.carrying.yes && !agreed(&format!("do these {} steps", plan.steps.len()), "yes") {
         return Err(REFUSED);
     }
     carry_out(&declaration, &account, &mut cx, &plan, arguments).await?;
@@ -102,31 +92,13 @@ async fn carry_out<'d>(
     plan: &Plan<'d>,
     arguments: &Arguments,
 ) -> Result<(), u8> {
-    let taken = Lease::take(account, &declaration.desired, arguments.break_lease).await;
-    let mut lease = taken.map_err(|error| {
-        say_error(&error);
-        lease_code(&error)
-    })?;
-    let file = journal_file(declaration, arguments.journal.clone());
-    let done = match Journal::open(&file, lease.generation().to_string()) {
-        Ok(mut journal) => {
-            let progress = Progress::start(plan.steps.len());
-            let shown = |at, step: &bootstrap::Step<'_>| progress.at(at, &step.item.id());
-            let patience = Patience(arguments.patience);
-            bootstrap::apply(cx, plan, &mut lease, &mut journal, patience, shown)
-                .await
-                .map_err(|error| stopped(&error))
-        }
-        Err(error) => {
-            say_error(&std::io::Error::other(format!("{}: {error}", file.display())));
-            Err(WORLD_FAILED)
-        }
-    };
-    // What matters is how the steps went; a lease that is not let go ends by itself.
-    if let Err(error) = lease.release().await {
-        tracing::warn!(%error, "the lease could not be let go");
-    }
-    done
+    let carrying = &arguments.carrying;
+    let (mut lease, mut journal) = carrying.begin(account, declaration).await?;
+    let progress = Progress::start(plan.steps.len());
+    let shown = |at, step: &bootstrap::Step<'_>| progress.at(at, &step.item.id());
+    let done = bootstrap::apply(cx, plan, &mut lease, &mut journal, carrying.patience(), shown).await;
+    release(lease).await;
+    done.map_err(|error| stopped(&error))
 }
 
 /// Looks at everything again.

@@ -1,15 +1,15 @@
 //! `proxy bootstrap destroy`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
-use super::super::{DONE, REFUSED, WORLD_FAILED};
+use super::super::{DONE, REFUSED};
+use super::carrying::{Carrying, release};
 use super::confirm::agreed;
 use super::progress::Progress;
-use super::{connect, declaration, failed, journal_file, lease_code, say, say_error, stopped};
-use crate::bootstrap::{self, Context, Journal, Lease, Patience, Removal};
+use super::{connect, declaration, failed, say, stopped};
+use crate::bootstrap::{self, Context, Removal};
 
 pub(super) const EXAMPLE: &str = "\
 Example:
@@ -30,18 +30,8 @@ pub(super) struct Arguments {
     /// What would be taken away, as JSON; does nothing.
     #[arg(long)]
     json: bool,
-    /// Do not ask.
-    #[arg(long)]
-    yes: bool,
-    /// Where the journal is appended to [default: bootstrap-<name>.jsonl].
-    #[arg(long)]
-    journal: Option<PathBuf>,
-    /// How long a step is repeated that AWS refuses for a while.
-    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
-    patience: Duration,
-    /// Takes over from an apply that is known to be gone, by the number that the refusal names.
-    #[arg(long)]
-    break_lease: Option<u32>,
+    #[command(flatten)]
+    carrying: Carrying,
 }
 
 pub(super) async fn run(arguments: Arguments) -> u8 {
@@ -62,26 +52,18 @@ async fn perform(arguments: &Arguments) -> Result<u8, u8> {
     if arguments.plan || removal.goes.is_empty() {
         return Ok(DONE);
     }
-    if !arguments.yes && !agreed("take these away; it cannot be undone", desired.name.as_str()) {
+    if !arguments.carrying.yes && !agreed("take these away; it cannot be undone", desired.name.as_str()) {
         return Err(REFUSED);
     }
-    let taken = Lease::take(&account, desired, arguments.break_lease).await;
-    let mut lease = taken.map_err(|error| {
-        say_error(&error);
-        lease_code(&error)
-    })?;
-    let file = journal_file(&declaration, arguments.journal.clone());
-    let mut journal = Journal::open(&file, lease.generation().to_string()).map_err(|error| {
-        say_error(&std::io::Error::other(format!("{}: {error}", file.display())));
-        WORLD_FAILED
-    })?;
+    let carrying = &arguments.carrying;
+    let (mut lease, mut journal) = carrying.begin(&account, &declaration).await?;
     let progress = Progress::start(removal.goes.len());
     let shown = |at, item: &bootstrap::Item<'_>| progress.at(at, &item.id());
-    let patience = Patience(arguments.patience);
-    let done = bootstrap::destroy(&cx, &removal, &mut lease, &mut journal, patience, shown).await;
-    let ended = if done.is_ok() { lease.end().await } else { lease.release().await };
-    if let Err(error) = ended {
-        tracing::warn!(%error, "the lease could not be let go");
+    let done = bootstrap::destroy(&cx, &removal, &mut lease, &mut journal, carrying.patience(), shown).await;
+    if done.is_err() {
+        release(lease).await;
+    } else if let Err(error) = lease.end().await {
+        tracing::warn!(%error, "the lease's log group could not be taken away");
     }
     done.map(|()| DONE).map_err(|error| stopped(&error))
 }
