@@ -2,6 +2,8 @@
 //! told to stop and lets requests in flight finish.
 
 pub mod bridge;
+mod reload;
+mod server_tls;
 pub mod webhook;
 
 use std::io;
@@ -14,14 +16,15 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::reload::Reloader;
 use crate::admin;
-use crate::config::{Config, Limits, Problems};
+use crate::config::{Config, Limits, Material, Problems};
 use crate::credentials::Keyring;
 use crate::net::{Accepting, PemError};
 use crate::process::{FileWatch, Pending, Readiness};
 use crate::proxy::{self, Listener, Proxy, Stop};
 use crate::telemetry::{AccessLog, AccessLogWriter, Metrics, Stuckness};
-use crate::tls::ServerTls;
+use crate::tls::{Keys, ServerTls};
 use crate::upstream::{TrustError, most_connections};
 
 /// Why the data plane does not start.
@@ -60,7 +63,8 @@ pub struct Bound {
     listener: TcpListener,
     admin: TcpListener,
     proxy: Arc<Proxy>,
-    tls: watch::Sender<Arc<ServerTls>>,
+    /// `None` where an agent has to be waited for.
+    tls: Option<ServerTls>,
     mounted: FileWatch,
     metrics: Metrics,
     readiness: Readiness,
@@ -75,9 +79,6 @@ pub struct Bound {
 const ADMIN_CONNECTIONS: usize = 64;
 /// Waiting connections in the kernel's queue, for bursts of pods that start together.
 const BACKLOG: u32 = 1024;
-/// How often mounted files are looked at. The kubelet itself takes up to a minute to update them.
-const WATCH_EVERY: Duration = Duration::from_secs(5);
-
 /// For files, the runtime and the log.
 const OTHER_DESCRIPTORS: usize = 64;
 
@@ -94,19 +95,19 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Binds ports and reads certificates. The access log goes to `log`.
 pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bound, StartError> {
-    let metrics = Metrics::new()?;
+    let metrics = Metrics::new()?.with_identities(config.metrics.identities)?;
     // Looked at before they are read: what changes in between is seen as a change.
     let mounted = FileWatch::new(ServerTls::files(&config.tls));
-    let server = ServerTls::load(&config.tls)?;
-    show_expiry(&metrics, &server);
+    let tls = match &config.tls.material {
+        Material::Files(files) => Some(ServerTls::new(&config.tls, Keys::read(files)?, None)?),
+        Material::Spiffe(_) => None,
+    };
     let keyring = Keyring::new(&config, metrics.clone());
-    let (log, log_writer) =
-        AccessLog::start(log, proxy::open_requests(&config.limits)).map_err(StartError::Log)?;
+    let (log, log_writer) = AccessLog::start(log, config.limits.max_requests).map_err(StartError::Log)?;
     let stuckness = log.stuckness();
     let proxy = Arc::new(Proxy::new(&config, keyring.clone(), log, metrics.clone())?);
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
-    let tls = watch::Sender::new(Arc::new(server));
     let readiness = Readiness::default();
     let starting = readiness.pending("starting");
     let watched = readiness.clone();
@@ -179,52 +180,57 @@ impl Bound {
             log,
             log_writer,
         } = self;
-        let (admin_stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let admin_stop = CancellationToken::new();
         let admin = Accepting::new(admin, ADMIN_CONNECTIONS);
         let admin = tokio::spawn(admin::serve(admin, metrics.clone(), readiness.clone(), admin_stop.clone()));
         let refresher = tokio::spawn(keyring.keep_fresh(config.clone(), readiness.clone()));
         let log = tokio::spawn(unready_while_stuck(log, readiness.clone()));
-        let reloader = Reloader {
-            config: config.clone(),
-            proxy: proxy.clone(),
-            tls: tls.clone(),
-            metrics: metrics.clone(),
-            reread,
-            files,
-            mounted,
-        };
-        let reloader = tokio::spawn(reloader.run(reload));
-
-        let accepting = Accepting::new(listener, proxy::sockets(&config.limits));
-        let listener = Listener { accepting, tls: tls.subscribe(), limits: config.limits.clone(), metrics };
-        let ending = Stop { drain: stop.clone(), now: CancellationToken::new() };
-        let mut serving = tokio::spawn(proxy::serve(listener, proxy, ending.clone(), tracker.clone()));
-        drop(starting);
-
-        // The accept loop ends when it is told to; the listener closes with it.
-        if let Err(error) = (&mut serving).await {
-            tracing::error!(%error, "the accept loop has failed; stopping");
-            stop.cancel();
-        }
-        let _stopping = readiness.pending("stopping");
-        tracing::info!(connections = tracker.len(), "draining");
-        tracker.close();
-        if tokio::time::timeout(config.limits.drain_timeout, tracker.wait()).await.is_err() {
-            tracing::warn!(
-                connections = tracker.len(),
-                "the drain timeout has passed; what is left is cut off"
-            );
-            ending.now.cancel();
-            // HTTP/2 streams are tasks of their own and may take a moment to notice; their records are written then.
-            let _ = tokio::time::timeout(CUT_OFF, tracker.wait()).await;
+        if let Some((server, source)) = server_tls::first(&config.tls, tls, &readiness, &stop).await {
+            show_expiry(&metrics, &server);
+            let tls = watch::Sender::new(Arc::new(server));
+            let accepting = Accepting::new(listener, proxy::sockets(&config.limits));
+            let limits = config.limits.clone();
+            let listener = Listener { accepting, tls: tls.subscribe(), limits, metrics: metrics.clone() };
+            let (drain_timeout, reloaded) = (config.limits.drain_timeout, proxy.clone());
+            let reloader = Reloader { config, proxy: reloaded, tls, source, metrics, reread, files, mounted };
+            let reloader = tokio::spawn(reloader.run(reload));
+            drop(starting);
+            serve_clients(listener, proxy, &readiness, stop, drain_timeout).await;
+            reloader.abort();
+            let _ = reloader.await;
         }
         log.abort();
         refresher.abort();
-        reloader.abort();
         admin_stop.cancel();
-        let _ = (refresher.await, reloader.await, admin.await);
+        let _ = (refresher.await, admin.await);
         tokio::task::spawn_blocking(move || log_writer.join_within(LAST_LINES)).await.unwrap_or_default();
         tracing::info!("stopped");
+    }
+}
+
+/// Until `stop`, and what is in flight then for as long as the drain may take.
+async fn serve_clients(
+    listener: Listener,
+    proxy: Arc<Proxy>,
+    readiness: &Readiness,
+    stop: CancellationToken,
+    drain_timeout: Duration,
+) {
+    let tracker = TaskTracker::new();
+    let ending = Stop { drain: stop.clone(), now: CancellationToken::new() };
+    // The accept loop ends when it is told to; the listener closes with it.
+    if let Err(error) = tokio::spawn(proxy::serve(listener, proxy, ending.clone(), tracker.clone())).await {
+        tracing::error!(%error, "the accept loop has failed; stopping");
+        stop.cancel();
+    }
+    let _stopping = readiness.pending("stopping");
+    tracing::info!(connections = tracker.len(), "draining");
+    tracker.close();
+    if tokio::time::timeout(drain_timeout, tracker.wait()).await.is_err() {
+        tracing::warn!(connections = tracker.len(), "the drain timeout has passed; what is left is cut off");
+        ending.now.cancel();
+        // HTTP/2 streams are tasks of their own and may take a moment to notice; their records are written then.
+        let _ = tokio::time::timeout(CUT_OFF, tracker.wait()).await;
     }
 }
 
@@ -237,74 +243,4 @@ async fn unready_while_stuck(mut log: Stuckness, readiness: Readiness) {
             return;
         }
     }
-}
-
-/// Puts changed files in force, or keeps what was there and says why.
-struct Reloader {
-    config: Config,
-    proxy: Arc<Proxy>,
-    tls: watch::Sender<Arc<ServerTls>>,
-    metrics: Metrics,
-    reread: Reread,
-    /// What the configuration is read from.
-    files: FileWatch,
-    /// What the configuration names.
-    mounted: FileWatch,
-}
-
-impl Reloader {
-    async fn run(mut self, mut reload: mpsc::Receiver<()>) {
-        let mut tick = tokio::time::interval(WATCH_EVERY);
-        let (mut asking, mut failed) = (true, false);
-        loop {
-            let asked = tokio::select! {
-                asked = reload.recv(), if asking => {
-                    asking = asked.is_some();
-                    asking
-                }
-                _ = tick.tick() => false,
-            };
-            // The fingerprint is taken before the files are read: what changes in between counts as changed next time.
-            let changed = self.files.changed() | self.mounted.changed();
-            if changed || asked || failed {
-                failed = !self.reload(failed && !asked);
-                self.mounted.follow(ServerTls::files(&self.config.tls));
-            }
-        }
-    }
-
-    /// Whether what is in force is what the files say. A repeated failure is not told of again.
-    fn reload(&mut self, again: bool) -> bool {
-        let result = self.load();
-        if let Err(error) = &result
-            && !again
-        {
-            tracing::error!(error, "reload refused; the last good configuration stays in force");
-        }
-        if result.is_ok() || !again {
-            self.metrics.reloaded(result.is_ok());
-        }
-        result.is_ok()
-    }
-
-    /// Everything is read before anything is replaced.
-    fn load(&mut self) -> Result<(), String> {
-        let config = (self.reread)().map_err(|problems| problems.to_string())?;
-        let server = ServerTls::load(&config.tls).map_err(|error| error.to_string())?;
-        if needs_restart(&self.config, &config) {
-            tracing::warn!("changes beside 'grants' and 'tls' take effect with the next start");
-        }
-        show_expiry(&self.metrics, &server);
-        self.tls.send_replace(Arc::new(server));
-        self.proxy.replace_policy(config.policy.clone());
-        tracing::info!(grants = config.policy.grants().len(), "reloaded");
-        self.config = Config { tls: config.tls, policy: config.policy, ..self.config.clone() };
-        Ok(())
-    }
-}
-
-/// Whether something differs that is only read at the start.
-fn needs_restart(old: &Config, new: &Config) -> bool {
-    let with_same = Config { tls: old.tls.clone(), policy: old.policy.clone(), ..new.clone() };
-    with_same.to_string() != old.to_string()
 }

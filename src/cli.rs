@@ -143,7 +143,7 @@ fn check(file: &Path) -> u8 {
             for warning in &config.warnings {
                 eprintln!("warning: {warning}");
             }
-            println!("{config}");
+            print!("{config}");
             DONE
         }
         Err(problems) => {

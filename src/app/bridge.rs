@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{ADMIN_CONNECTIONS, CUT_OFF, WATCH_EVERY, bind};
+use super::reload::WATCH_EVERY;
+use super::{ADMIN_CONNECTIONS, CUT_OFF, bind};
 use crate::admin;
 use crate::connect::{self, Bridge, Destination, Listener, Timeouts};
 use crate::net::{Accepting, LocalAddress, LocalListener, PemError, Stop};

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bridge::drain;
-use super::{ADMIN_CONNECTIONS, StartError, WATCH_EVERY, bind};
+use super::reload::WATCH_EVERY;
+use super::{ADMIN_CONNECTIONS, StartError, bind};
 use crate::admin;
 use crate::cluster::Cluster;
 use crate::config::{Injection, Problems, WebhookConfig, WebhookTls};

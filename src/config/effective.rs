@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Addressing, Config, MinTlsVersion, guardrails};
+use super::{Addressing, Config, guardrails};
 use crate::policy::{Effect, Grant};
 
 /// Text as a YAML scalar; JSON's notation is valid YAML whatever the text.
@@ -11,13 +11,13 @@ pub(super) fn quoted(text: impl fmt::Display) -> String {
 }
 
 /// A size in the largest unit that leaves no remainder: a rounded one would be another configuration.
-fn exact(bytes: u64) -> String {
+pub(super) fn exact(bytes: u64) -> String {
     let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
     let fits = units.iter().find(|(bits, _)| bytes > 0 && bytes.trailing_zeros() >= *bits);
     fits.map_or_else(|| format!("{bytes}B"), |(bits, unit)| format!("{}{unit}", bytes >> bits))
 }
 
-fn list<T: fmt::Display>(items: &[T]) -> String {
+pub(super) fn list<T: fmt::Display>(items: &[T]) -> String {
     format!("[{}]", items.iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 
@@ -25,18 +25,7 @@ impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "listen: {}\nadmin: {}", quoted(self.listen), quoted(self.admin))?;
         writeln!(f, "domains: {}", list(&self.domain_names))?;
-        let tls = &self.tls;
-        writeln!(f, "tls:\n  certificate: {}", quoted(tls.certificate.display()))?;
-        writeln!(f, "  private_key: {}", quoted(tls.private_key.display()))?;
-        writeln!(f, "  client_ca: {}", quoted(tls.client_ca.display()))?;
-        if let Some(crl) = &tls.client_crl {
-            writeln!(f, "  client_crl: {}", quoted(crl.display()))?;
-        }
-        let version = match tls.min_version {
-            MinTlsVersion::Tls12 => "1.2",
-            MinTlsVersion::Tls13 => "1.3",
-        };
-        writeln!(f, "  min_version: {}", quoted(version))?;
+        write!(f, "{}", self.tls)?;
         let upstream = &self.upstream;
         writeln!(f, "upstream:\n  region: {}", quoted(&upstream.region))?;
         writeln!(f, "  endpoint: {}", quoted(upstream.endpoint.to_string().trim_end_matches('/')))?;
@@ -54,18 +43,7 @@ impl fmt::Display for Config {
         write!(f, "{}", self.credentials)?;
         grants(f, self.policy.grants())?;
         guardrails::show(f, self.policy.guardrails())?;
-        let limits = &self.limits;
-        writeln!(f, "limits:\n  max_connections: {}", limits.max_connections)?;
-        for (name, span) in [
-            ("handshake_timeout", limits.handshake_timeout),
-            ("header_timeout", limits.header_timeout),
-            ("idle_timeout", limits.idle_timeout),
-            ("connect_timeout", limits.connect_timeout),
-            ("drain_timeout", limits.drain_timeout),
-        ] {
-            writeln!(f, "  {name}: {}", quoted(humantime::format_duration(span)))?;
-        }
-        write!(f, "  max_object_size: {}", quoted(exact(limits.max_object_size)))
+        write!(f, "{}{}", self.limits, self.metrics)
     }
 }
 

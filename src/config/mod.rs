@@ -11,14 +11,16 @@ mod effective;
 mod grants;
 mod guardrails;
 mod injection;
+mod limits;
+mod metrics;
 mod object_rules;
 mod reader;
 mod sections;
+mod tls;
 mod webhook;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::policy::Policy;
 use crate::s3::Domains;
@@ -29,8 +31,11 @@ pub use injection::{
     CertificateSource, Client, Gateway, Injection, Issuer, Mode, ObjectName, Ports, PullPolicy, Quantity,
     ResourceKey, RunAs, Spiffe, Token,
 };
+pub use limits::{IdentityLimits, Limits};
+pub use metrics::MetricsSettings;
 pub use object_rules::{ObjectRule, ObjectRules};
 pub use reader::{Problem, Problems};
+pub use tls::{Files, Material, MinTlsVersion, SpiffeSocket, Tls};
 pub use webhook::{SecretName, SelfManaged, WebhookConfig, WebhookTls};
 
 /// Variables that are read beside `S3PROXY_…`: those that EKS puts into a pod that has a role. None is a secret.
@@ -63,6 +68,8 @@ pub struct Config {
     pub policy: Policy,
     /// Bounds.
     pub limits: Limits,
+    /// What is counted beyond the defaults.
+    pub metrics: MetricsSettings,
     /// What is allowed but probably not meant.
     pub warnings: Vec<String>,
 }
@@ -82,30 +89,6 @@ impl Config {
     pub fn domains(&self) -> Domains {
         Domains::new(self.domain_names.iter().cloned())
     }
-}
-
-/// The lowest TLS version that clients may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MinTlsVersion {
-    /// TLS 1.2, for clients that cannot do better.
-    Tls12,
-    /// TLS 1.3 only.
-    Tls13,
-}
-
-/// Files of the proxy's side of mTLS, all PEM.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// The server's certificate chain, leaf first.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub private_key: PathBuf,
-    /// The roots that client certificates chain to.
-    pub client_ca: PathBuf,
-    /// Revocation lists of those roots; an expired one refuses.
-    pub client_crl: Option<PathBuf>,
-    /// The lowest version accepted.
-    pub min_version: MinTlsVersion,
 }
 
 /// How buckets are addressed upstream.
@@ -130,23 +113,4 @@ pub struct Upstream {
     pub addressing: Addressing,
     /// A further trust root for the endpoint's certificate.
     pub ca: Option<PathBuf>,
-}
-
-/// Bounds on what clients can make the proxy do.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Connections at a time; further ones are closed at once.
-    pub max_connections: usize,
-    /// From accepted to TLS established.
-    pub handshake_timeout: Duration,
-    /// From the first byte of a request head to its last.
-    pub header_timeout: Duration,
-    /// Without a byte in either direction. There is no total time limit.
-    pub idle_timeout: Duration,
-    /// From name look-up to TLS established, upstream.
-    pub connect_timeout: Duration,
-    /// For requests in flight after SIGTERM.
-    pub drain_timeout: Duration,
-    /// Bytes of an object in one request.
-    pub max_object_size: u64,
 }

@@ -156,11 +156,10 @@ impl<'a> Section<'a> {
         empty
     }
 
-    /// A value that this version only takes as `null`.
-    pub(super) fn only_null(&self, key: &'static str, message: &str) {
-        if let Some(Node { value: Value::Scalar(_) | Value::List(_) | Value::Map(_), .. }) = self.entry(key) {
-            self.problem(key, message);
-        }
+    /// A scalar, if it is there, valid and not null: for keys where null is how one says that there is no limit.
+    pub(super) fn nullable<T: FromStr<Err: fmt::Display>>(&self, key: &'static str) -> Option<T> {
+        let node = self.entry(key)?;
+        if matches!(node.value, Value::Null) { None } else { self.parse(self.path_of(key), node) }
     }
 
     /// A key that is only known to say no.
@@ -211,6 +210,14 @@ impl<'a> Section<'a> {
         let items = self.items(key)?;
         let parse = |(i, item)| self.parse(format!("{}[{i}]", self.path_of(key)), item);
         Some(items.iter().enumerate().filter_map(parse).collect())
+    }
+
+    /// The same where a single scalar will do for a list of one.
+    pub(super) fn one_or_more<T: FromStr<Err: fmt::Display>>(&self, key: &'static str) -> Option<Vec<T>> {
+        match self.entry(key) {
+            Some(Node { value: Value::Scalar(_), .. }) => self.optional(key).map(|only| vec![only]),
+            _ => self.list(key),
+        }
     }
 
     /// A mapping; empty when it is not there.

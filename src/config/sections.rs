@@ -1,18 +1,13 @@
-//! Every section but `grants`, from the tree to types.
+//! The whole file, from the tree to types; the larger sections have files of their own.
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
 
-use bytesize::ByteSize;
 use http::Uri;
 
 use super::reader::{Notebook, Problems, Section};
-use super::{
-    Addressing, Config, Limits, MinTlsVersion, Tls, Upstream, credentials, document, grants, guardrails,
-};
+use super::{Addressing, Config, Upstream, credentials, document, grants, guardrails, limits, metrics, tls};
 use crate::policy::review;
 
 pub(super) fn read(text: &str, environment: &[(String, String)]) -> Result<Config, Problems> {
@@ -37,7 +32,7 @@ fn config(
     let listen = root.or("listen", SocketAddr::from(([0, 0, 0, 0], 8443)));
     let admin = root.or("admin", SocketAddr::from(([0, 0, 0, 0], 9090)));
     let domains = root.list::<Domain>("domains").unwrap_or_default();
-    let tls = tls(&root.section("tls"));
+    let tls = tls::read(&root.section("tls"));
     let upstream = upstream(&root.section("upstream"), environment, warnings);
     let credentials = credentials::read(&root.section("credentials"), environment);
     let guardrails = guardrails::read(&root.section("guardrails"));
@@ -46,7 +41,8 @@ fn config(
     if let Some(credentials) = &credentials {
         credentials::check_grants(root, credentials, &policy);
     }
-    let limits = limits(&root.section("limits"));
+    let limits = limits::read(&root.section("limits"));
+    let metrics = metrics::read(&root.section("metrics"));
     if same_socket(listen, admin) {
         root.problem("admin", "must differ from 'listen'; 0.0.0.0 and [::] are every address");
     }
@@ -59,6 +55,7 @@ fn config(
         credentials: credentials?,
         policy,
         limits,
+        metrics,
         warnings: Vec::new(),
     })
 }
@@ -67,25 +64,6 @@ fn config(
 pub(super) fn same_socket(one: SocketAddr, other: SocketAddr) -> bool {
     let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() == other.port() && one.port() != 0 && (everywhere || one.ip() == other.ip())
-}
-
-fn tls(section: &Section<'_>) -> Option<Tls> {
-    let certificate: Option<PathBuf> =
-        section.required("certificate", "a PEM file with the server's certificate chain");
-    let private_key: Option<PathBuf> =
-        section.required("private_key", "a PEM file with the server's private key");
-    let client_ca: Option<PathBuf> =
-        section.required("client_ca", "a PEM file with the roots of client certificates");
-    let client_crl = section.optional("client_crl");
-    let versions = [("1.3", MinTlsVersion::Tls13), ("1.2", MinTlsVersion::Tls12)];
-    let min_version = section.one_of("min_version", &versions).unwrap_or(MinTlsVersion::Tls13);
-    Some(Tls {
-        certificate: certificate?,
-        private_key: private_key?,
-        client_ca: client_ca?,
-        client_crl,
-        min_version,
-    })
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -184,27 +162,6 @@ fn derive(region: &Region, fips: bool, dualstack: bool) -> Option<Uri> {
     format!("https://s3{fips}{dualstack}.{}.{suffix}", region.0).parse().ok()
 }
 
-fn limits(section: &Section<'_>) -> Limits {
-    let per_identity = section.section("per_identity");
-    for key in ["requests_per_second", "concurrent_requests"] {
-        per_identity.only_null(key, "limits per identity are not enforced by this version; leave it null");
-    }
-    let seconds = |key, default| section.or(key, Span(Duration::from_secs(default))).0;
-    let max_connections = section.or("max_connections", 4096);
-    if max_connections == 0 {
-        section.problem("max_connections", "must be at least 1");
-    }
-    Limits {
-        max_connections,
-        handshake_timeout: seconds("handshake_timeout", 10),
-        header_timeout: seconds("header_timeout", 15),
-        idle_timeout: seconds("idle_timeout", 60),
-        connect_timeout: seconds("connect_timeout", 5),
-        drain_timeout: seconds("drain_timeout", 30),
-        max_object_size: section.or("max_object_size", ByteSize::tib(5)).as_u64(),
-    }
-}
-
 pub(super) struct Region(pub(super) String);
 
 impl FromStr for Region {
@@ -251,30 +208,5 @@ impl FromStr for Domain {
         let name: crate::identity::DnsName =
             text.parse().map_err(|_| "not a host name, such as s3.internal")?;
         Ok(Self(name.as_str().to_owned()))
-    }
-}
-
-/// A time span above zero, such as `10s` or `1m 30s`.
-pub(super) struct Span(pub(super) Duration);
-
-/// Clocks must not overflow when it is added; nobody means more.
-const LONGEST: Duration = Duration::from_hours(365 * 24);
-
-impl FromStr for Span {
-    type Err = SpanError;
-
-    fn from_str(text: &str) -> Result<Self, SpanError> {
-        match humantime::parse_duration(text) {
-            Ok(span) if !span.is_zero() && span <= LONGEST => Ok(Self(span)),
-            _ => Err(SpanError),
-        }
-    }
-}
-
-pub(super) struct SpanError;
-
-impl fmt::Display for SpanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a time span above zero and up to 365 days is written like 10s, 500ms or 1m 30s")
     }
 }

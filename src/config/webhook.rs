@@ -6,8 +6,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::injection::{self, Injection, ObjectName};
+use super::limits::Span;
 use super::reader::{Notebook, Problems, Section};
-use super::sections::{Span, same_socket};
+use super::sections::same_socket;
 use super::{document, sections};
 
 /// The webhook's configuration.

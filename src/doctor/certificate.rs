@@ -3,17 +3,29 @@
 use std::time::{Duration, SystemTime};
 
 use super::Finding;
-use crate::config::Config;
+use crate::config::{Config, Files, Material};
 use crate::identity::ClientIdentity;
 use crate::net::read_certificates;
-use crate::tls::{ClientLeaf, ServerTls};
+use crate::tls::{ClientLeaf, Keys, ServerTls};
 
 /// cert-manager renews when a third of the time is left; less than a day means that nobody does.
 const SOON: Duration = Duration::from_hours(24);
 
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let check = "certificate";
-    let server = match ServerTls::load(&config.tls) {
+    let files = match &config.tls.material {
+        Material::Files(files) => files,
+        Material::Spiffe(socket) => {
+            let found =
+                format!("comes from the SPIFFE Workload API at {}, which is not asked here", socket.as_str());
+            return vec![Finding::warning(
+                check,
+                found,
+                "look at s3proxy_certificate_expiry_timestamp_seconds in /metrics",
+            )];
+        }
+    };
+    let server = match Keys::read(files).and_then(|keys| ServerTls::new(&config.tls, keys, None)) {
         Ok(server) => server,
         Err(error) => {
             return vec![Finding::bad(
@@ -34,7 +46,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
         ),
         Ok(_) => Finding::good(check, format!("fits its key, in date until {date}")),
     };
-    let chain = read_certificates(&config.tls.certificate).unwrap_or_default();
+    let chain = read_certificates(&files.certificate).unwrap_or_default();
     let trust = if server.still_trusts(&chain) {
         Finding::good("authority", "the certificate chains to tls.client_ca")
     } else {
@@ -52,7 +64,8 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
 pub(super) fn grants(config: &Config, given: Option<&ClientIdentity>) -> Finding {
     let check = "grants";
     let own = || {
-        let chain = read_certificates(&config.tls.certificate).ok()?;
+        let Material::Files(Files { certificate, .. }) = &config.tls.material else { return None };
+        let chain = read_certificates(certificate).ok()?;
         Some(ClientLeaf::parse(chain.first()?).ok()?.identity)
     };
     let Some(identity) = given.cloned().or_else(own) else {

@@ -1,4 +1,5 @@
-//! PEM files: certificates, keys, trust roots, revocation lists.
+//! PEM files: certificates, keys, trust roots, revocation lists; the last in DER too, as authorities publish them
+//! (RFC 5280 section 4.2.1.13).
 //!
 //! Read by `rustls-pki-types`: `rustls-pemfile` was archived in its favour (RUSTSEC-2025-0134).
 
@@ -50,8 +51,13 @@ impl PemError {
 
 /// Reads trust roots, of which there may be several.
 pub fn read_roots(file: &Path) -> Result<RootCertStore, PemError> {
+    roots_of(file, read_certificates(file)?)
+}
+
+/// Trust roots that were read from a file, or came from elsewhere in its place.
+pub fn roots_of(file: &Path, certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, PemError> {
     let mut roots = RootCertStore::empty();
-    for certificate in read_certificates(file)? {
+    for certificate in certificates {
         roots.add(certificate).map_err(|e| PemError::unusable(file, &e))?;
     }
     Ok(roots)
@@ -62,10 +68,18 @@ pub fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Pe
     read_all(file, "certificate")
 }
 
-/// Reads at least one revocation list.
+/// Reads at least one revocation list: any number in PEM, or one in DER.
 pub fn read_revocation_lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, PemError> {
-    read_all(file, "revocation list")
+    let contents = std::fs::read(file).map_err(|e| PemError::pem(file, pem::Error::Io(e)))?;
+    if contents.first() == Some(&DER_SEQUENCE) {
+        return Ok(vec![contents.into()]);
+    }
+    all_of(file, &contents, "revocation list")
 }
+
+/// The tag that every certificate and list in DER starts with; no PEM text does, which is ASCII at least up to its
+/// first line of dashes.
+const DER_SEQUENCE: u8 = 0x30;
 
 /// Reads a private key.
 pub fn read_private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
@@ -73,7 +87,12 @@ pub fn read_private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PemError>
 }
 
 fn read_all<T: PemObject>(file: &Path, what: &'static str) -> Result<Vec<T>, PemError> {
-    let all = T::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let contents = std::fs::read(file).map_err(|e| PemError::pem(file, pem::Error::Io(e)))?;
+    all_of(file, &contents, what)
+}
+
+fn all_of<T: PemObject>(file: &Path, contents: &[u8], what: &'static str) -> Result<Vec<T>, PemError> {
+    let all = T::pem_slice_iter(contents).collect::<Result<Vec<_>, _>>();
     let all = all.map_err(|e| PemError::pem(file, e))?;
     if all.is_empty() { Err(PemError::Empty { file: file.to_owned(), what }) } else { Ok(all) }
 }

@@ -18,11 +18,13 @@ pub(super) struct Client {
     identity: ClientIdentity,
     label: Arc<str>,
     names: Option<Arc<[String]>>,
+    series: Option<Arc<str>>,
     entitled: ArcSwap<(Arc<Policy>, Arc<Entitlements>)>,
     share: Arc<Share>,
     /// Set when the connection has ended because nothing moved on it.
     expired: Arc<AtomicBool>,
     dismissed: OnceLock<Dismissal>,
+    retiring: AtomicBool,
 }
 
 impl Client {
@@ -34,7 +36,9 @@ impl Client {
         let names = (names.len() > 1).then(|| names.into());
         let share = proxy.shares.of(&label);
         let entitled = ArcSwap::from_pointee((policy, entitlements));
-        Self { identity, label, names, entitled, share, expired, dismissed: OnceLock::new() }
+        let (dismissed, retiring) = (OnceLock::new(), AtomicBool::new(false));
+        let series = proxy.metrics().identities.as_ref().map(|identities| identities.label(&label));
+        Self { identity, label, names, series, entitled, share, expired, dismissed, retiring }
     }
 
     pub(super) fn identity(&self) -> &ClientIdentity {
@@ -49,6 +53,11 @@ impl Client {
     /// Every name of the certificate, where it has several: a grant may have applied by any of them.
     pub(super) fn names(&self) -> Option<&Arc<[String]>> {
         self.names.as_ref()
+    }
+
+    /// As metrics name it, where they do.
+    pub(super) fn series(&self) -> Option<&Arc<str>> {
+        self.series.as_ref()
     }
 
     /// Worked out once for a policy, and anew when another is in force.
@@ -66,6 +75,16 @@ impl Client {
     pub(super) fn dismiss(&self, why: Dismissal) {
         // The first reason is as good as any.
         let _ = self.dismissed.set(why);
+    }
+
+    /// Takes few more requests on this connection, because it is old.
+    pub(super) fn retire(&self) {
+        self.retiring.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection is old, and the client should take another one.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.retiring.load(Ordering::Relaxed)
     }
 
     /// Whether requests are still taken on this connection.

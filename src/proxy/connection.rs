@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
-use super::ending::{Ending, Trust};
+use super::ending::{Ending, Trust, jittered};
 use super::journey::Proxy;
 use super::pace::PacedStreams;
 use crate::config::Limits;
 use crate::net::{
-    Accepting, HeadTimer, HeadWatch, Http2Heads, IdleTimeout, Lobby, Objection, Refused, Stop, bound_unsent,
+    Accepting, HeadTimer, HeadWatch, Http2Heads, IdleTimeout, Lobby, Objection, Peer, Peers, Refused, Stop,
+    bound_unsent,
 };
 use crate::telemetry::{BadRequest, Counted, Metrics};
 use crate::tls::{self, Established, HandshakeError, ServerTls};
@@ -38,7 +39,8 @@ pub async fn serve(listener: Listener, proxy: Arc<Proxy>, stop: Stop, tracker: T
     // The socket stays in this function and closes with it: connections that drain must not keep it open.
     let Listener { accepting, tls, limits, metrics } = listener;
     let places = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
-    let terms = Arc::new(Terms { tls, limits, metrics, places, lobby: Lobby::new(HANDSHAKES) });
+    let peers = limits.max_connections_per_peer.map(Peers::new);
+    let terms = Arc::new(Terms { tls, limits, metrics, places, peers, lobby: Lobby::new(HANDSHAKES) });
     loop {
         let accepted = tokio::select! {
             accepted = accepting.next() => accepted,
@@ -46,11 +48,15 @@ pub async fn serve(listener: Listener, proxy: Arc<Proxy>, stop: Stop, tracker: T
         };
         match accepted {
             // Known before the work of a handshake.
-            Ok(_) if terms.places.available_permits() == 0 => terms.over_limit(),
-            Ok((stream, permit)) => {
-                tracker.spawn(connection(terms.clone(), stream, permit, proxy.clone(), stop.clone()));
-            }
-            Err(Refused) => terms.over_limit(),
+            Ok(_) if terms.places.available_permits() == 0 => terms.refused("over_limit"),
+            Ok((stream, permit)) => match terms.admit(&stream) {
+                Ok(peer) => {
+                    let held = (permit, peer);
+                    tracker.spawn(connection(terms.clone(), stream, held, proxy.clone(), stop.clone()));
+                }
+                Err(Refused) => terms.refused("over_peer_limit"),
+            },
+            Err(Refused) => terms.refused("over_limit"),
         }
     }
 }
@@ -62,13 +68,21 @@ struct Terms {
     metrics: Metrics,
     /// Of clients that are known.
     places: Arc<Semaphore>,
+    /// Connections of each address, where they are bounded.
+    peers: Option<Peers>,
     /// Where the others are.
     lobby: Lobby,
 }
 
 impl Terms {
-    fn over_limit(&self) {
-        self.metrics.handshakes.with_label_values(&["over_limit"]).inc();
+    fn refused(&self, result: &str) {
+        self.metrics.handshakes.with_label_values(&[result]).inc();
+    }
+
+    /// Unless its address has as many connections as it may. A peer whose address is not known has gone already.
+    fn admit(&self, stream: &TcpStream) -> Result<Option<Peer>, Refused> {
+        let (Some(peers), Ok(address)) = (&self.peers, stream.peer_addr()) else { return Ok(None) };
+        peers.enter(address.ip()).map(Some).ok_or(Refused)
     }
 }
 
@@ -83,7 +97,7 @@ pub fn sockets(limits: &Limits) -> usize {
 async fn connection(
     terms: Arc<Terms>,
     stream: TcpStream,
-    permit: OwnedSemaphorePermit,
+    held: (OwnedSemaphorePermit, Option<Peer>),
     proxy: Arc<Proxy>,
     stop: Stop,
 ) {
@@ -103,8 +117,13 @@ async fn connection(
     drop(seat);
     match established {
         Ok(established) => {
-            let Ok(_place) = terms.places.clone().try_acquire_owned() else { return terms.over_limit() };
+            let Ok(_place) = terms.places.clone().try_acquire_owned() else {
+                return terms.refused("over_limit");
+            };
             terms.metrics.handshakes.with_label_values(&["ok"]).inc();
+            if established.resumed {
+                terms.metrics.resumptions.inc();
+            }
             let _counted = Counted::new(&terms.metrics.connections);
             http(&terms, established, proxy, stop, tls).await;
         }
@@ -113,7 +132,7 @@ async fn connection(
             tracing::info!(peer = peer.map(tracing::field::display), result = %error, "connection refused");
         }
     }
-    drop(permit);
+    drop(held);
 }
 
 /// Bytes of a request head: S3 allows 8 KiB of headers of which 2 KiB are metadata; presigned queries come on top.
@@ -148,7 +167,9 @@ async fn http(
     let client = Client::new(established.client.identity, &proxy, stream.expired());
     let (label, client) = (client.label().clone(), Arc::new(client));
     let trust = Trust::new(established.chain, established.client.not_after, tls);
-    let ending = Ending { stop, trust, client: client.clone(), grace: limits.drain_timeout };
+    let age = limits.max_connection_age.map(jittered);
+    let (grace, http2) = (limits.drain_timeout, established.http2);
+    let ending = Ending { stop, trust, client: client.clone(), grace, age, http2 };
     let ended = CancellationToken::new();
     let streams = PacedStreams::new(patience, ended.clone());
     let _ended = ended.drop_guard();

@@ -20,6 +20,8 @@ pub(super) enum Dismissal {
     Draining,
     /// The client's certificate has expired, is revoked, or its authority has gone.
     Untrusted,
+    /// The connection is old, and the client did not heed it when it was told.
+    Old,
 }
 
 impl Dismissal {
@@ -29,6 +31,10 @@ impl Dismissal {
             Self::Draining => Refusal::new(
                 ErrorCode::ServiceUnavailable,
                 "The proxy is shutting down. Please retry on another connection.",
+            ),
+            Self::Old => Refusal::new(
+                ErrorCode::ServiceUnavailable,
+                "This connection is old. Please retry on another connection.",
             ),
             Self::Untrusted => Refusal::new(
                 ErrorCode::AccessDenied,
@@ -45,6 +51,10 @@ pub(super) struct Ending {
     pub(super) client: Arc<Client>,
     /// For what is in flight then.
     pub(super) grace: Duration,
+    /// When the connection is old, if ever.
+    pub(super) age: Option<Duration>,
+    /// Whether the connection can be told so at any time; else the next answer does.
+    pub(super) http2: bool,
 }
 
 impl Ending {
@@ -54,16 +64,32 @@ impl Ending {
     /// as long as its sender likes. So every further request is refused from now on, what is in flight may finish, and
     /// when the time for that is over the connection is dropped.
     pub(super) async fn drive<C: GracefulConnection>(self, connection: C) -> Result<(), C::Error> {
-        let Self { stop, trust, client, grace } = self;
+        let Self { stop, trust, client, grace, age, http2 } = self;
         let (mut connection, mut lost) = (pin!(connection), pin!(trust.lost()));
-        tokio::select! {
-            biased;
-            () = stop.drain.cancelled() => client.dismiss(Dismissal::Draining),
-            why = &mut lost => {
-                tracing::info!(client = %client.label(), why, "a connection ends");
-                client.dismiss(Dismissal::Untrusted);
+        let (mut old, mut too_old) = (pin!(after(age)), pin!(after(age.map(|age| age + grace))));
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.drain.cancelled() => client.dismiss(Dismissal::Draining),
+                why = &mut lost => {
+                    tracing::info!(client = %client.label(), why, "a connection ends");
+                    client.dismiss(Dismissal::Untrusted);
+                }
+                () = &mut old, if !client.is_retiring() => {
+                    client.retire();
+                    if http2 {
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    continue;
+                }
+                // What is in flight goes on for as long as it takes.
+                () = &mut too_old, if http2 && client.is_welcome().is_ok() => {
+                    client.dismiss(Dismissal::Old);
+                    continue;
+                }
+                result = connection.as_mut() => return result,
             }
-            result = connection.as_mut() => return result,
+            break;
         }
         connection.as_mut().graceful_shutdown();
         tokio::select! {
@@ -72,6 +98,18 @@ impl Ending {
             () = tokio::time::sleep(grace) => Ok(()),
         }
     }
+}
+
+async fn after(span: Option<Duration>) {
+    match span {
+        Some(span) => tokio::time::sleep(span).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The age at which one connection is old: those that were made together do not all end together.
+pub(super) fn jittered(age: Duration) -> Duration {
+    age.mul_f64(rand::random_range(0.9..1.1))
 }
 
 /// Why a connected client is who it says.

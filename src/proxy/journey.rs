@@ -17,7 +17,7 @@ use super::record::{Record, Sinks};
 use super::respond::{self, Context};
 use super::rewrite;
 use super::share::Shares;
-use crate::config::{Config, Limits};
+use crate::config::Config;
 use crate::credentials::{Keyring, Unsignable};
 use crate::net::{Misread, strip_request};
 use crate::policy::{Entitlements, Policy, Stop};
@@ -40,19 +40,6 @@ pub struct Proxy {
     sinks: Sinks,
 }
 
-/// Requests that may be open at once: one on each connection, and over HTTP/2 more.
-pub fn open_requests(limits: &Limits) -> usize {
-    limits.max_connections.max(LEAST_SHARE).saturating_mul(SHARES).min(MAX_OPEN)
-}
-
-/// No client has more than one of so many parts of the requests that may be open. With one request on each
-/// connection, it does not get there.
-const SHARES: usize = 4;
-/// Two connections full of streams.
-const LEAST_SHARE: usize = 256;
-/// Against memory: a request that waits takes some 20 KiB with its buffers.
-const MAX_OPEN: usize = 256 * 1024;
-
 impl Proxy {
     /// Of the configuration.
     pub fn new(
@@ -70,7 +57,7 @@ impl Proxy {
             upstream: Upstream::new(&config.upstream, &config.limits)?,
             gathering: Gathering::default(),
             max_object_size: config.limits.max_object_size,
-            shares: Shares::new(open_requests(&config.limits) / SHARES),
+            shares: Shares::new(&config.limits),
             sinks: Sinks { log, metrics },
         })
     }
@@ -78,6 +65,10 @@ impl Proxy {
     /// Puts other grants in force, from the next request on, on connections that are open too.
     pub fn replace_policy(&self, policy: Policy) {
         self.policy.store(Arc::new(policy));
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.sinks.metrics
     }
 
     pub(super) fn policy(&self) -> Arc<Policy> {
@@ -100,10 +91,14 @@ impl Proxy {
             Ok(()) => self.journey(client, request, &mut record).await,
             Err(misread) => Err(self.mistrust(misread)),
         };
-        Ok(match answered {
+        let mut response = match answered {
             Ok(answer) => respond::forward(answer, record),
             Err(refusal) => respond::refuse(&refusal, &context, record),
-        })
+        };
+        if client.is_retiring() {
+            respond::last_of_its_connection(&mut response, &context);
+        }
+        Ok(response)
     }
 
     fn mistrust(&self, misread: Misread) -> Refusal {
@@ -116,8 +111,15 @@ impl Proxy {
     /// What cannot be recorded is not done.
     fn turn_away(&self, why: Unrecordable, context: &Context) -> Response<ClientBody> {
         self.sinks.metrics.unrecorded.with_label_values(&[&why.to_string()]).inc();
-        let message = "The proxy takes no requests at the moment. Please retry.";
-        respond::refuse_unrecorded(&Refusal::new(ErrorCode::ServiceUnavailable, message), context)
+        let (code, message) = match why {
+            Unrecordable::TooMany => {
+                (ErrorCode::SlowDown, "The proxy has too many requests open. Please retry.")
+            }
+            Unrecordable::Stuck => {
+                (ErrorCode::ServiceUnavailable, "The proxy takes no requests at the moment. Please retry.")
+            }
+        };
+        respond::refuse_unrecorded(&Refusal::new(code, message), context)
     }
 
     async fn journey(

@@ -9,6 +9,7 @@ mod ending;
 mod journey;
 mod late_error;
 mod pace;
+mod rate;
 mod record;
 mod respond;
 mod rewrite;
@@ -16,4 +17,4 @@ mod share;
 
 pub use crate::net::Stop;
 pub use connection::{Listener, serve, sockets};
-pub use journey::{Proxy, open_requests};
+pub use journey::Proxy;

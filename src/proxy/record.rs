@@ -43,6 +43,7 @@ pub(super) struct Record {
     started: Instant,
     identity: Arc<str>,
     identities: Option<Arc<[String]>>,
+    series: Option<Arc<str>>,
     operation: Option<Operation>,
     bucket: Option<String>,
     key: Option<String>,
@@ -72,6 +73,7 @@ impl Record {
             started: Instant::now(),
             identity: client.label().clone(),
             identities: client.names().cloned(),
+            series: client.series().cloned(),
             operation: None,
             bucket: None,
             key: None,
@@ -90,10 +92,14 @@ impl Record {
 
     /// Counts the request among those that its client has open, if that may be one more.
     pub(super) fn take_share(&mut self, client: &Client) -> Result<(), Refusal> {
-        let busy =
-            || Refusal::new(ErrorCode::SlowDown, "You have too many requests open. Please reduce your rate.");
-        self.share = Some(client.begin().ok_or_else(busy)?);
-        Ok(())
+        let slow_down = |message| Refusal::new(ErrorCode::SlowDown, message);
+        let open = "You have too many requests open. Please reduce your rate.";
+        self.share = Some(client.begin().ok_or_else(|| slow_down(open))?);
+        if client.share().may_begin() {
+            Ok(())
+        } else {
+            Err(slow_down("You begin too many requests a second. Please reduce your rate."))
+        }
     }
 
     pub(super) fn request_id(&self) -> &str {
@@ -209,6 +215,9 @@ impl Drop for Record {
         }
         metrics.bytes_in.inc_by(bytes_in);
         metrics.bytes_out.inc_by(self.bytes_out);
+        if let (Some(identities), Some(series)) = (&metrics.identities, &self.series) {
+            identities.count(series, status, bytes_in, self.bytes_out);
+        }
         let Some(place) = self.place.take() else { return };
         place.record(&AccessLine {
             time: self.time.format(TIME).unwrap_or_default(),

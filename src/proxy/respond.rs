@@ -57,6 +57,13 @@ pub(super) fn refuse_unrecorded(refusal: &Refusal, context: &Context) -> Respons
     word(refusal, context, &request_id(), None)
 }
 
+/// Asks the client to take another connection for its next request. Over HTTP/2 the connection itself has said so.
+pub(super) fn last_of_its_connection(response: &mut Response<ClientBody>, context: &Context) {
+    if context.version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
 fn word(refusal: &Refusal, context: &Context, id: &str, record: Option<Record>) -> Response<ClientBody> {
     let xml = if context.method == Method::HEAD { String::new() } else { refusal.to_xml(&context.path, id) };
     let mut response = Response::new(ClientBody::whole(xml.into(), record));

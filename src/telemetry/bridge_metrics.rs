@@ -3,8 +3,9 @@
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use super::labels::UpstreamFault;
-use super::metrics::{Exposition, SECONDS, begin_reloads, count_reload, expose, keep};
+use super::metrics::{Exposition, SECONDS, begin_reloads, count_reload, expose};
 use super::process_metrics::{register_process, register_ready};
+use super::registration::keep;
 
 /// Every metric of a bridge.
 #[derive(Debug, Clone)]

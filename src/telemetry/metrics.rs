@@ -1,14 +1,12 @@
 //! Prometheus metrics. Labels are closed sets (operations, codes, causes), never names from requests.
 
-use prometheus::core::Collector;
-use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{Encoder, Gauge, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
 use super::access_log::Unrecordable;
+use super::identities::IdentityMetrics;
 use super::labels::{BadRequest, UpstreamFault};
 use super::process_metrics::{register_process, register_ready};
+use super::registration::Registration;
 
 /// Every metric of the process.
 #[derive(Debug, Clone)]
@@ -34,6 +32,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Connection attempts by their result.
     pub handshakes: IntCounterVec,
+    /// Of the handshakes, those in which a ticket stood for the client's certificate.
+    pub resumptions: IntCounter,
     /// What clients sent in place of requests, by cause.
     bad_requests: IntCounterVec,
     /// Exchanges with S3 that failed, by kind.
@@ -56,6 +56,8 @@ pub struct Metrics {
     reloads: IntCounterVec,
     /// 1 while what is in force is what the files say, else 0.
     last_reload: IntGauge,
+    /// By identity, where that is asked for.
+    pub identities: Option<IdentityMetrics>,
 }
 
 /// From a cached head within the node to a large part over a slow link.
@@ -66,104 +68,100 @@ impl Metrics {
     /// Registers every metric. Fails only if two had the same name.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let counters = |name, help, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
-            let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok(metric)
-        };
-        let counter = |name, help| -> Result<IntCounter, prometheus::Error> {
-            let metric = IntCounter::new(name, help)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok(metric)
-        };
-        let count = |name, help| -> Result<IntGauge, prometheus::Error> {
-            let metric = IntGauge::new(name, help)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok(metric)
-        };
-        let gauge = |name, help| -> Result<Gauge, prometheus::Error> {
-            let metric = Gauge::new(name, help)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok(metric)
-        };
-        let seconds = |name, help| -> Result<HistogramVec, prometheus::Error> {
-            let metric =
-                HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), &["operation"])?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok(metric)
-        };
+        let register = Registration(&registry);
         register_process(&registry, "s3proxy")?;
         let metrics = Self {
-            requests: counters("s3proxy_requests_total", "Requests answered.", &["operation", "status"])?,
-            denials: counters("s3proxy_denials_total", "Requests refused by the proxy itself.", &["code"])?,
-            unrecorded: counters(
+            requests: register.counters(
+                "s3proxy_requests_total",
+                "Requests answered.",
+                &["operation", "status"],
+            )?,
+            denials: register.counters(
+                "s3proxy_denials_total",
+                "Requests refused by the proxy itself.",
+                &["code"],
+            )?,
+            unrecorded: register.counters(
                 "s3proxy_unrecorded_refusals_total",
                 "Requests refused because they could not have been recorded.",
                 &["cause"],
             )?,
-            bytes_in: counter(
-                "s3proxy_received_bytes_total",
-                "Bytes of request bodies received from clients.",
+            bytes_in: register
+                .counter("s3proxy_received_bytes_total", "Bytes of request bodies received from clients.")?,
+            bytes_out: register
+                .counter("s3proxy_sent_bytes_total", "Bytes of response bodies sent to clients.")?,
+            duration: register
+                .seconds("s3proxy_request_duration_seconds", "From the request head to the last byte.")?,
+            upstream_duration: register
+                .seconds("s3proxy_upstream_duration_seconds", "Until S3 answered with a head.")?,
+            in_flight: register.count("s3proxy_requests_in_flight", "Requests being served.")?,
+            connections: register.count("s3proxy_connections", "Open client connections.")?,
+            handshakes: register.counters(
+                "s3proxy_handshakes_total",
+                "Connection attempts by result.",
+                &["result"],
             )?,
-            bytes_out: counter("s3proxy_sent_bytes_total", "Bytes of response bodies sent to clients.")?,
-            duration: seconds("s3proxy_request_duration_seconds", "From the request head to the last byte.")?,
-            upstream_duration: seconds(
-                "s3proxy_upstream_duration_seconds",
-                "Until S3 answered with a head.",
+            resumptions: register.counter(
+                "s3proxy_resumed_handshakes_total",
+                "Handshakes in which a ticket stood for the certificate.",
             )?,
-            in_flight: count("s3proxy_requests_in_flight", "Requests being served.")?,
-            connections: count("s3proxy_connections", "Open client connections.")?,
-            handshakes: counters("s3proxy_handshakes_total", "Connection attempts by result.", &["result"])?,
-            bad_requests: counters(
+            bad_requests: register.counters(
                 "s3proxy_bad_requests_total",
                 "Heads that were no request: the connection ended.",
                 &["cause"],
             )?,
-            upstream_errors: counters(
+            upstream_errors: register.counters(
                 "s3proxy_upstream_errors_total",
                 "Failed exchanges with S3.",
                 &["kind"],
             )?,
-            certificate_expiry: gauge(
+            certificate_expiry: register.gauge(
                 "s3proxy_certificate_expiry_timestamp_seconds",
                 "When the server certificate expires.",
             )?,
-            crl_expiry: gauge(
+            crl_expiry: register.gauge(
                 "s3proxy_crl_expiry_timestamp_seconds",
                 "When the first revocation list expires; 0 without lists.",
             )?,
-            credentials_expiry: gauge(
+            credentials_expiry: register.gauge(
                 "s3proxy_credentials_expiry_timestamp_seconds",
                 "When the credentials expire; 0 if they do not.",
             )?,
-            credential_loads: counters(
+            credential_loads: register.counters(
                 "s3proxy_credential_loads_total",
                 "Loads of credentials.",
                 &["result"],
             )?,
-            sessions: count("s3proxy_sessions", "STS sessions of client identities.")?,
-            session_loads: counters(
+            sessions: register.count("s3proxy_sessions", "STS sessions of client identities.")?,
+            session_loads: register.counters(
                 "s3proxy_session_loads_total",
                 "Loads of sessions of client identities.",
                 &["result"],
             )?,
-            clock_skew: gauge(
+            clock_skew: register.gauge(
                 "s3proxy_clock_skew_seconds",
                 "How far AWS's clock is ahead, where signatures correct it; else 0.",
             )?,
-            reloads: counters(
+            reloads: register.counters(
                 "s3proxy_reloads_total",
                 "Reloads of configuration and certificates.",
                 &["result"],
             )?,
-            last_reload: count(
-                "s3proxy_last_reload_successful",
-                "1 while what is in force is what the files say.",
-            )?,
+            last_reload: register
+                .count("s3proxy_last_reload_successful", "1 while what is in force is what the files say.")?,
+            identities: None,
             registry,
         };
         metrics.begin();
         Ok(metrics)
+    }
+
+    /// Counts by identity too, for so many of them; with 0 it does not.
+    pub fn with_identities(mut self, most: usize) -> Result<Self, prometheus::Error> {
+        if most > 0 {
+            self.identities = Some(IdentityMetrics::new(&self.registry, most)?);
+        }
+        Ok(self)
     }
 
     /// Gives the series their first values.
@@ -230,14 +228,6 @@ impl Exposition for Metrics {
     fn expose(&self) -> Result<Vec<u8>, prometheus::Error> {
         expose(&self.registry)
     }
-}
-
-pub(super) fn keep<M: Collector + Clone + 'static>(
-    registry: &Registry,
-    metric: M,
-) -> Result<M, prometheus::Error> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
 }
 
 pub(super) fn expose(registry: &Registry) -> Result<Vec<u8>, prometheus::Error> {

@@ -2,7 +2,8 @@
 
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 
-use super::metrics::{Exposition, SECONDS, expose, keep};
+use super::metrics::{Exposition, SECONDS, expose};
+use super::registration::keep;
 
 /// Every metric of a webhook.
 #[derive(Debug, Clone)]

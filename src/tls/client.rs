@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::ClientConfig;
-use rustls::client::Resumption;
 
 use super::material::not_after;
 use crate::net::{PemError, read_certificates, read_private_key, read_roots};
@@ -51,8 +50,6 @@ impl ClientTls {
             .with_root_certificates(read_roots(&files.ca)?)
             .with_client_auth_cert(chain, key)
             .map_err(|e| unusable(&format!("does not fit the private key: {e}")))?;
-        // The proxy looks at the certificate each time; a ticket would be for nothing.
-        config.resumption = Resumption::disabled();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { config: Arc::new(config), not_after })
     }

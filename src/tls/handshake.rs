@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
-use rustls::{AlertDescription, CertificateError, ServerConfig};
+use rustls::{AlertDescription, CertificateError, HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::leaf::{ClientLeaf, LeafError};
+use super::tickets::within_handshake;
 use crate::s3::{ErrorCode, Refusal};
 
 /// A client that is known.
@@ -25,6 +26,8 @@ pub struct Established {
     pub chain: Vec<CertificateDer<'static>>,
     /// Whether HTTP/2 was agreed on.
     pub http2: bool,
+    /// Whether a ticket stood for the certificates, which were verified when it was given.
+    pub resumed: bool,
 }
 
 /// Why a connection did not come about, as a metric label and a log field.
@@ -80,7 +83,7 @@ pub async fn accept(
     config: Arc<ServerConfig>,
     timeout: Duration,
 ) -> Result<Established, HandshakeError> {
-    match tokio::time::timeout(timeout, handshake(stream, config)).await {
+    match tokio::time::timeout(timeout, within_handshake(handshake(stream, config))).await {
         Ok(result) => result,
         Err(_) => Err(HandshakeError::Timeout),
     }
@@ -106,6 +109,7 @@ async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Result<Estab
         }
     };
     let (_, session) = stream.get_ref();
+    let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
     let http2 = session.alpn_protocol() == Some(b"h2");
     let chain: Vec<_> = session
         .peer_certificates()
@@ -116,7 +120,7 @@ async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Result<Estab
         .collect();
     let leaf = chain.first().ok_or(HandshakeError::NoCertificate)?;
     let client = ClientLeaf::parse(leaf).map_err(|error| leaf_cause(&error))?;
-    Ok(Established { stream, client, chain, http2 })
+    Ok(Established { stream, client, chain, http2, resumed })
 }
 
 /// Answers plain HTTP in its own terms, so that whoever forgot the `s` is told so.
@@ -186,6 +190,6 @@ fn leaf_cause(error: &LeafError) -> HandshakeError {
         | LeafError::NotForClients
         | LeafError::NotForSignatures
         | LeafError::ForAuthorities => HandshakeError::WrongUsage,
-        LeafError::Identity(_) => HandshakeError::BadIdentity,
+        LeafError::ForeignDomain | LeafError::Identity(_) => HandshakeError::BadIdentity,
     }
 }

@@ -39,6 +39,9 @@ pub enum LeafError {
     /// Made for signing certificates or revocation lists (X.509-SVID section 4.3).
     #[error("the certificate's key usage includes signing certificates or revocation lists")]
     ForAuthorities,
+    /// The roots of a trust domain speak for its members alone (SPIFFE Trust Domain and Bundle, section 4).
+    #[error("the certificate has no SPIFFE ID of the roots' trust domain")]
+    ForeignDomain,
     /// Its names are no identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),

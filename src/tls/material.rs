@@ -1,19 +1,54 @@
-//! Certificates, keys, roots and revocation lists, from files to a rustls configuration.
+//! Certificates, keys, roots and revocation lists, wherever they come from, to a rustls configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{ServerConfig, SupportedProtocolVersion, version};
-use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use sha2::{Digest, Sha256};
+use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
 
+use super::revocation::RevocationLists;
+use super::tickets::{Tickets, TrustDigest};
 use super::verifier::IdentityVerifier;
-use crate::config::{MinTlsVersion, Tls};
-use crate::net::{PemError, read_certificates, read_private_key, read_revocation_lists, read_roots};
+use crate::config::{Files, Material, MinTlsVersion, Tls};
+use crate::net::{PemError, read_certificates, read_private_key, roots_of};
+
+/// What the proxy shows to clients, and whom it asks about theirs.
+#[derive(Debug)]
+pub struct Keys {
+    /// The server's chain, leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its private key.
+    pub key: PrivateKeyDer<'static>,
+    /// The roots of client certificates.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// The only SPIFFE trust domain that clients may be of; `None` for any, and for other names too.
+    pub trust_domain: Option<String>,
+    /// Where the chain and the key are from, for messages.
+    pub chain_from: PathBuf,
+    /// Where the roots are from.
+    pub roots_from: PathBuf,
+}
+
+impl Keys {
+    /// Reads the files; nothing is half loaded.
+    pub fn read(files: &Files) -> Result<Self, PemError> {
+        Ok(Self {
+            chain: read_certificates(&files.certificate)?,
+            key: read_private_key(&files.private_key)?,
+            roots: read_certificates(&files.client_ca)?,
+            trust_domain: None,
+            chain_from: files.certificate.clone(),
+            roots_from: files.client_ca.clone(),
+        })
+    }
+}
 
 /// A server configuration, the judge of clients in it, and how long its own certificate lasts.
 #[derive(Debug, Clone)]
@@ -25,40 +60,39 @@ pub struct ServerTls {
     /// When the first of the revocation lists expires, and with it the trust in whoever it speaks of.
     pub lists_until: Option<SystemTime>,
     verifier: Arc<dyn ClientCertVerifier>,
+    tickets: Arc<Tickets>,
 }
 
 impl ServerTls {
-    /// Reads and checks all files; nothing is half loaded.
-    pub fn load(tls: &Tls) -> Result<Self, PemError> {
-        let chain = read_certificates(&tls.certificate)?;
-        let key = read_private_key(&tls.private_key)?;
+    /// Checks all of it, with the revocation lists that the configuration names. Sessions of `before` can be resumed
+    /// if roots and lists are the same.
+    pub fn new(tls: &Tls, keys: Keys, before: Option<&Self>) -> Result<Self, PemError> {
+        let Keys { chain, key, roots, trust_domain, chain_from, roots_from } = keys;
+        let lists = RevocationLists::read(&tls.client_crl)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let roots = Arc::new(read_roots(&tls.client_ca)?);
-        let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
-        let mut lists_until = None;
-        if let Some(file) = &tls.client_crl {
-            let lists = read_revocation_lists(file)?;
-            lists_until = lists.iter().filter_map(next_update).min();
-            // A list that has expired says nothing about today: its issuer's certificates are refused.
-            verifier = verifier.with_crls(lists).enforce_revocation_expiration();
-        }
-        let ca = tls.client_crl.as_ref().unwrap_or(&tls.client_ca);
-        let verifier = verifier.build().map_err(|e| PemError::unusable(ca, &e))?;
-        let verifier: Arc<dyn ClientCertVerifier> = Arc::new(IdentityVerifier::new(verifier));
-        let unusable = |why: &dyn ToString| PemError::unusable(&tls.certificate, &why.to_string());
-        let not_after = not_after(&chain[0]).ok_or_else(|| unusable(&"no certificate"))?;
+        let trust = trust_digest(&roots, &lists);
+        let roots = Arc::new(roots_of(&roots_from, roots)?);
+        let judge = Judge { roots, provider: provider.clone() };
+        let verifier = judge.of_clients(&lists, trust_domain, &roots_from)?;
+        let lists_until = lists.until();
+        let unusable = |why: &dyn ToString| PemError::unusable(&chain_from, &why.to_string());
+        let leaf = chain.first().ok_or_else(|| unusable(&"no certificate"))?;
+        let not_after = not_after(leaf).ok_or_else(|| unusable(&"the certificate cannot be read"))?;
+        let tickets = match before.filter(|before| before.tickets.are_for(&trust)) {
+            Some(before) => before.tickets.clone(),
+            None => Arc::new(Tickets::new(trust, lists_until).map_err(|e| unusable(&e))?),
+        };
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions(tls.min_version))
             .map_err(|e| unusable(&e))?
             .with_client_cert_verifier(verifier.clone())
             .with_single_cert(chain, key)
             .map_err(|e| unusable(&format!("does not fit the private key: {e}")))?;
-        // A resumed session would not be verified again: neither against a revocation list that has expired since, nor
-        // against an intermediate's date. A handshake costs less than a doubt.
+        // The client keeps its session, sealed; nothing is kept here for clients that may never come back.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
+        config.ticketer = tickets.clone();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), not_after, lists_until, verifier })
+        Ok(Self { config: Arc::new(config), not_after, lists_until, verifier, tickets })
     }
 
     /// Whether a client that connected earlier would still be let in.
@@ -71,10 +105,72 @@ impl ServerTls {
 
     /// Every file that the configuration depends on.
     pub fn files(tls: &Tls) -> Vec<PathBuf> {
-        let mut files = vec![tls.certificate.clone(), tls.private_key.clone(), tls.client_ca.clone()];
+        let mut files = match &tls.material {
+            Material::Files(Files { certificate, private_key, client_ca }) => {
+                vec![certificate.clone(), private_key.clone(), client_ca.clone()]
+            }
+            Material::Spiffe(_) => Vec::new(),
+        };
         files.extend(tls.client_crl.clone());
         files
     }
+}
+
+/// Who judges clients.
+struct Judge {
+    roots: Arc<RootCertStore>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Judge {
+    fn of_clients(
+        &self,
+        lists: &RevocationLists,
+        trust_domain: Option<String>,
+        roots_from: &Path,
+    ) -> Result<Arc<dyn ClientCertVerifier>, PemError> {
+        let mut sets = lists.sets();
+        let first = if sets.is_empty() { Vec::new() } else { sets.remove(0) };
+        let first = self.by(first).map_err(|error| self.at_fault(lists, roots_from, &error))?;
+        let others: Result<Vec<_>, _> = sets.into_iter().map(|set| self.by(set)).collect();
+        let others = others.map_err(|error| self.at_fault(lists, roots_from, &error))?;
+        Ok(Arc::new(IdentityVerifier::new(first, others, trust_domain)))
+    }
+
+    /// With lists, every certificate of a chain has to be spoken of by a list of its issuer, and a list that has
+    /// expired says nothing about today.
+    fn by(
+        &self,
+        lists: Vec<CertificateRevocationListDer<'static>>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
+        WebPkiClientVerifier::builder_with_provider(self.roots.clone(), self.provider.clone())
+            .with_crls(lists)
+            .enforce_revocation_expiration()
+            .build()
+    }
+
+    /// Names the file whose list is refused by itself, else that of the roots.
+    fn at_fault(&self, lists: &RevocationLists, roots_from: &Path, error: &VerifierBuilderError) -> PemError {
+        let mut alone = lists.with_files();
+        let bad = alone.find_map(|(file, list)| self.by(vec![list]).err().map(|error| (file, error)));
+        match bad {
+            Some((file, error)) if !self.roots.is_empty() => PemError::unusable(file, &error),
+            _ => PemError::unusable(roots_from, error),
+        }
+    }
+}
+
+/// Of roots and lists, so that a change of either is seen.
+fn trust_digest(roots: &[CertificateDer<'_>], lists: &RevocationLists) -> TrustDigest {
+    let mut digest = Sha256::new();
+    for root in roots {
+        digest.update(Sha256::digest(root));
+    }
+    digest.update(b"lists");
+    for list in lists.ders() {
+        digest.update(Sha256::digest(list));
+    }
+    digest.finalize().into()
 }
 
 static TLS13: [&SupportedProtocolVersion; 1] = [&version::TLS13];
@@ -92,11 +188,6 @@ pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> 
     system_time(certificate.validity().not_after)
 }
 
-fn next_update(list: &CertificateRevocationListDer<'_>) -> Option<SystemTime> {
-    let (_, list) = CertificateRevocationList::from_der(list).ok()?;
-    list.next_update().and_then(system_time)
-}
-
-fn system_time(time: ASN1Time) -> Option<SystemTime> {
+pub(super) fn system_time(time: ASN1Time) -> Option<SystemTime> {
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(time.timestamp()).ok()?))
 }

@@ -6,10 +6,18 @@ mod handshake;
 mod leaf;
 mod material;
 mod one_sided;
+mod revocation;
+mod tickets;
 mod verifier;
+#[cfg(feature = "spiffe")]
+mod workload;
+#[cfg(not(feature = "spiffe"))]
+#[path = "no_workload.rs"]
+mod workload;
 
 pub use client::{ClientFiles, ClientTls};
 pub use handshake::{Established, HandshakeError, accept};
 pub use leaf::{ClientLeaf, LeafError};
-pub use material::ServerTls;
+pub use material::{Keys, ServerTls};
 pub use one_sided::OneSidedTls;
+pub use workload::{Workload, WorkloadError};

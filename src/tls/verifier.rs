@@ -11,21 +11,59 @@ use rustls::{
 };
 
 use super::leaf::{ClientLeaf, LeafError};
+use super::material::not_after;
+use super::tickets::note_good_until;
 
 #[derive(Debug)]
 pub(super) struct IdentityVerifier {
-    chain: Arc<dyn ClientCertVerifier>,
+    first: Arc<dyn ClientCertVerifier>,
+    /// With further sets of revocation lists.
+    others: Vec<Arc<dyn ClientCertVerifier>>,
+    /// Whose members alone are clients, where a Workload API names it.
+    trust_domain: Option<String>,
 }
 
 impl IdentityVerifier {
-    pub(super) fn new(chain: Arc<dyn ClientCertVerifier>) -> Self {
-        Self { chain }
+    pub(super) fn new(
+        first: Arc<dyn ClientCertVerifier>,
+        others: Vec<Arc<dyn ClientCertVerifier>>,
+        trust_domain: Option<String>,
+    ) -> Self {
+        Self { first, others, trust_domain }
+    }
+
+    /// By one of the sets of revocation lists. That it is revoked says most about why not.
+    fn verify_chain(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let mut result = self.first.verify_client_cert(end_entity, intermediates, now);
+        for other in &self.others {
+            if !matches!(&result, Err(error) if *error != REVOKED) {
+                break;
+            }
+            match other.verify_client_cert(end_entity, intermediates, now) {
+                Err(error) if error != REVOKED => {}
+                better => result = better,
+            }
+        }
+        result
+    }
+
+    fn verify_leaf(&self, end_entity: &CertificateDer<'_>) -> Result<ClientLeaf, LeafError> {
+        let leaf = ClientLeaf::parse(end_entity)?;
+        let own = |domain: &String| leaf.identity.spiffe().is_some_and(|id| id.trust_domain() == domain);
+        if self.trust_domain.as_ref().is_none_or(own) { Ok(leaf) } else { Err(LeafError::ForeignDomain) }
     }
 }
 
+const REVOKED: Error = Error::InvalidCertificate(CertificateError::Revoked);
+
 impl ClientCertVerifier for IdentityVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.root_hint_subjects()
+        self.first.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -37,14 +75,16 @@ impl ClientCertVerifier for IdentityVerifier {
         let leaf = |error: LeafError| {
             Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
         };
-        let verified = self.chain.verify_client_cert(end_entity, intermediates, now).map_err(|error| {
+        let verified = self.verify_chain(end_entity, intermediates, now).map_err(|error| {
             match (&error, ClientLeaf::parse(end_entity)) {
                 // webpki notices a CA too, in an error of its own that rustls has no name for.
                 (Error::InvalidCertificate(CertificateError::Other(_)), Err(ours)) => leaf(ours),
                 _ => error,
             }
         })?;
-        ClientLeaf::parse(end_entity).map_err(leaf)?;
+        let client = self.verify_leaf(end_entity).map_err(leaf)?;
+        let until = intermediates.iter().filter_map(not_after).fold(client.not_after, std::cmp::min);
+        note_good_until(until);
         Ok(verified)
     }
 
@@ -54,7 +94,7 @@ impl ClientCertVerifier for IdentityVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
+        self.first.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -63,10 +103,10 @@ impl ClientCertVerifier for IdentityVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
+        self.first.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
+        self.first.supported_verify_schemes()
     }
 }

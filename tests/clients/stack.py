@@ -371,6 +371,7 @@ class Proxy:
             "grants": self.GRANTS,
             "guardrails": self.GUARDRAILS,
             "limits": {"drain_timeout": "2s"},
+            "metrics": {"identities": 16},
         }
         file = directory / "proxy.yaml"
         file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")

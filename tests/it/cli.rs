@@ -155,7 +155,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start(file: &Path) -> Self {
+    pub(crate) fn start(file: &Path) -> Self {
         Self::command(&["run", "--verbose", "--config", file.to_str().unwrap()])
     }
 

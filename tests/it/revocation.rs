@@ -9,7 +9,12 @@ use crate::harness::{
 };
 
 /// A list of the trusted authority's that is good until `next`.
-fn list(revoked: &[u64], next: Duration) -> String {
+pub(crate) fn list(revoked: &[u64], next: Duration) -> String {
+    TRUSTED.sign_list(&list_of(revoked, Duration::hours(2), next))
+}
+
+/// What a list says that was issued `ago` and is good until `next`.
+pub(crate) fn list_of(revoked: &[u64], ago: Duration, next: Duration) -> CertificateRevocationListParams {
     let now = OffsetDateTime::now_utc();
     let entry = |&serial: &u64| RevokedCertParams {
         serial_number: SerialNumber::from(serial),
@@ -17,35 +22,34 @@ fn list(revoked: &[u64], next: Duration) -> String {
         reason_code: None,
         invalidity_date: None,
     };
-    let params = CertificateRevocationListParams {
-        this_update: now - Duration::hours(2),
+    CertificateRevocationListParams {
+        this_update: now - ago,
         next_update: now + next,
         crl_number: SerialNumber::from(1),
         issuing_distribution_point: None,
         revoked_certs: revoked.iter().map(entry).collect(),
         key_identifier_method: KeyIdMethod::Sha256,
-    };
-    TRUSTED.sign_list(&params)
+    }
 }
 
-fn numbered(serial: u64) -> Leaf {
+pub(crate) fn numbered(serial: u64) -> Leaf {
     TRUSTED.issue(|params| {
         params.subject_alt_names = vec![uri(&spiffe("admin"))];
         params.serial_number = Some(SerialNumber::from(serial));
     })
 }
 
-async fn attempt(proxy: &Proxy, leaf: &Leaf) -> Option<u16> {
+pub(crate) async fn attempt(proxy: &Proxy, leaf: &Leaf) -> Option<u16> {
     let mut wire = open(proxy, leaf).await?;
     wire.try_send(&request("GET", "/reports/daily/x", &[], b"")).await.ok()?;
     Some(wire.answer_head().await?.status)
 }
 
-async fn open(proxy: &Proxy, leaf: &Leaf) -> Option<Wire> {
+pub(crate) async fn open(proxy: &Proxy, leaf: &Leaf) -> Option<Wire> {
     Some(Wire::new(connect(proxy.address, tls(Some(leaf), "http/1.1")).await.ok()?))
 }
 
-fn setup(upstream: &Upstream, crl: &str) -> Setup {
+pub(crate) fn setup(upstream: &Upstream, crl: &str) -> Setup {
     let mut setup = Setup::new(upstream.endpoint());
     let file = setup.folder.path().join("crl.pem");
     std::fs::write(&file, crl).unwrap();
@@ -101,7 +105,7 @@ async fn a_client_that_is_revoked_is_cut_off() {
 }
 
 /// Puts a list in force that revokes number 7.
-async fn revoke(proxy: &Proxy) {
+pub(crate) async fn revoke(proxy: &Proxy) {
     std::fs::write(proxy.setup.folder.path().join("crl.pem"), list(&[7], Duration::days(1))).unwrap();
     proxy.reload.send(()).await.unwrap();
     proxy.metric_reaches("s3proxy_reloads_total{result=\"ok\"}", 1.0).await;

@@ -166,6 +166,70 @@ fn sizes_are_shown_as_they_are() {
 }
 
 #[test]
+fn limits_and_lists_are_read_shown_and_checked() {
+    let with = |limits: &str| {
+        let text =
+            FULL.replace("idle_timeout: 1m 30s, ", "").replace("{ requests_per_second: null }", limits);
+        parse(&text)
+    };
+    let config = with(
+        "{ requests_per_second: 5, concurrent_requests: 2 }, max_connections: 7, \
+                       max_connections_per_peer: 3, max_connection_age: 1h, max_requests: 9",
+    );
+    let config = config.unwrap();
+    let shown = config.to_string();
+    for line in [
+        "max_connections_per_peer: 3",
+        "max_connection_age: \"1h\"",
+        "max_requests: 9",
+        "requests_per_second: 5",
+        "concurrent_requests: 2",
+        "identities: 0",
+    ] {
+        assert!(shown.contains(line), "{line} in {shown}");
+    }
+    assert_eq!(parse(&shown).unwrap().to_string(), shown);
+    assert_eq!(parse(FULL).unwrap().limits.max_requests, 16_384, "four for each connection");
+    for (bad, path) in [
+        ("{ requests_per_second: 0 }", "limits.per_identity.requests_per_second"),
+        ("{ concurrent_requests: many }", "limits.per_identity.concurrent_requests"),
+        ("{}, max_connections_per_peer: 0", "limits.max_connections_per_peer"),
+        ("{}, max_connection_age: 0s", "limits.max_connection_age"),
+        ("{}, max_connection_age: ~", "limits.max_connection_age"),
+        ("{}, max_requests: 300000", "limits.max_requests"),
+    ] {
+        let found = with(bad).unwrap_err().to_string();
+        assert!(found.starts_with(path), "{bad}: {found}");
+    }
+    for lists in ["/tls/crl.pem", "[/tls/one.pem, /tls/two.der]"] {
+        let ca = format!("client_ca: /tls/ca.crt, client_crl: {lists}");
+        let shown = parse(&FULL.replace("client_ca: /tls/ca.crt", &ca)).unwrap().to_string();
+        assert_eq!(parse(&shown).unwrap().to_string(), shown);
+    }
+}
+
+#[test]
+fn an_agent_stands_in_place_of_files() {
+    let with = |tls: &str| {
+        let (before, rest) = FULL.split_once("tls: {").unwrap();
+        let (_, after) = rest.split_once("}\n").unwrap();
+        parse(&format!("{before}tls: {{ {tls} }}\n{after}"))
+    };
+    let both = with("spiffe: { socket: \"unix:///run/agent.sock\" }, certificate: /tls/tls.crt");
+    let found = both.unwrap_err().to_string();
+    assert!(found.contains("tls.certificate: leave it out together with 'spiffe'"), "{found}");
+    let found = with("spiffe: { socket: /run/agent.sock }").unwrap_err().to_string();
+    assert!(found.contains("tls.spiffe.socket: '/run/agent.sock': "), "{found}");
+    let good = with("spiffe: { socket: \"unix:///run/agent.sock\" }");
+    if cfg!(feature = "spiffe") {
+        let shown = good.unwrap().to_string();
+        assert_eq!(parse(&shown).unwrap().to_string(), shown);
+    } else {
+        assert!(good.unwrap_err().to_string().contains("tls.spiffe: this proxy was built without"));
+    }
+}
+
+#[test]
 fn one_mistake_is_one_message() {
     let found = problems(&FULL.replace("region: eu-west-1", "region: Mars"));
     assert_eq!(found.len(), 1, "{found:#?}");

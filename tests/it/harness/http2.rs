@@ -27,7 +27,7 @@ pub(crate) struct Http2 {
 }
 
 impl Http2 {
-    pub(super) async fn new(stream: TlsStream<TcpStream>) -> Self {
+    pub(crate) async fn new(stream: TlsStream<TcpStream>) -> Self {
         Self::with(stream, &Builder::new(TokioExecutor::new())).await
     }
 

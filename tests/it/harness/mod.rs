@@ -15,6 +15,8 @@ mod sts;
 pub(crate) mod table;
 mod upstream;
 mod wire;
+#[cfg(feature = "spiffe")]
+pub(crate) mod workload;
 
 use std::future::Future;
 use std::path::Path;

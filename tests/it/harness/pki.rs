@@ -37,6 +37,7 @@ impl Leaf {
 }
 
 impl Authority {
+    /// A new one, with a key of its own whatever its name.
     pub(crate) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = dated();
@@ -67,6 +68,11 @@ impl Authority {
     /// A revocation list, as PEM.
     pub(crate) fn sign_list(&self, list: &CertificateRevocationListParams) -> String {
         list.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+
+    /// The same as DER.
+    pub(crate) fn sign_list_der(&self, list: &CertificateRevocationListParams) -> Vec<u8> {
+        list.signed_by(&self.issuer).unwrap().der().to_vec()
     }
 
     pub(crate) fn server(&self) -> Leaf {

@@ -56,6 +56,10 @@ pub(crate) struct Setup {
     pub(crate) limits: &'static str,
     /// What vouches for the upstream.
     pub(crate) upstream_ca: String,
+    /// What vouches for clients.
+    pub(crate) client_ca: String,
+    /// Entries of the section `tls` in place of files.
+    pub(crate) tls: Option<String>,
     /// Further entries of the section `tls`, each behind a comma.
     pub(crate) more_tls: String,
     /// The credentials file; `None` for a file that is not there.
@@ -75,6 +79,8 @@ impl Setup {
             grants: GRANTS.to_owned(),
             limits: "max_connections: 64",
             upstream_ca: TRUSTED.pem.clone(),
+            client_ca: TRUSTED.pem.clone(),
+            tls: None,
             more_tls: String::new(),
             credentials: Some(credentials(None)),
             source: None,
@@ -107,7 +113,7 @@ impl Setup {
         for (name, text) in [
             ("server.crt", &server.pem),
             ("server.key", &server.key_pem),
-            ("ca.crt", &TRUSTED.pem),
+            ("ca.crt", &self.client_ca),
             ("upstream.crt", &self.upstream_ca),
             ("config.yaml", &config),
         ] {
@@ -125,11 +131,15 @@ impl Setup {
         let Self { endpoint, addressing, grants, limits, more_tls, more, .. } = self;
         let file = format!("source: static_file, file: \"{folder}/credentials\"");
         let source = self.source.as_ref().unwrap_or(&file);
+        let files = format!(
+            "certificate: \"{folder}/server.crt\", private_key: \"{folder}/server.key\", client_ca: \"{folder}/ca.crt\""
+        );
+        let tls = self.tls.as_ref().unwrap_or(&files);
         format!(
             r#"listen: 127.0.0.1:0
 admin: 127.0.0.1:0
 domains: [s3.internal]
-tls: {{ certificate: "{folder}/server.crt", private_key: "{folder}/server.key", client_ca: "{folder}/ca.crt"{more_tls} }}
+tls: {{ {tls}{more_tls} }}
 upstream:
   region: us-east-1
   endpoint: "{endpoint}"
