@@ -65,12 +65,12 @@ pub struct ServerTls {
 
 impl ServerTls {
     /// Checks all of it, with the revocation lists that the configuration names. Sessions of `before` can be resumed
-    /// if roots and lists are the same.
+    /// if roots, lists and the server's certificates are the same.
     pub fn new(tls: &Tls, keys: Keys, before: Option<&Self>) -> Result<Self, PemError> {
         let Keys { chain, key, roots, trust_domain, chain_from, roots_from } = keys;
         let lists = RevocationLists::read(&tls.client_crl)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let trust = trust_digest(&roots, &lists);
+        let trust = trust_digest(&roots, &lists, &chain, trust_domain.as_deref());
         let roots = Arc::new(roots_of(&roots_from, roots)?);
         let judge = Judge { roots, provider: provider.clone() };
         let verifier = judge.of_clients(&lists, trust_domain, &roots_from)?;
@@ -160,8 +160,13 @@ impl Judge {
     }
 }
 
-/// Of roots and lists, so that a change of either is seen.
-fn trust_digest(roots: &[CertificateDer<'_>], lists: &RevocationLists) -> TrustDigest {
+/// Of all that a handshake is judged by, so that a change of any of it is seen.
+fn trust_digest(
+    roots: &[CertificateDer<'_>],
+    lists: &RevocationLists,
+    chain: &[CertificateDer<'_>],
+    trust_domain: Option<&str>,
+) -> TrustDigest {
     let mut digest = Sha256::new();
     for root in roots {
         digest.update(Sha256::digest(root));
@@ -170,6 +175,12 @@ fn trust_digest(roots: &[CertificateDer<'_>], lists: &RevocationLists) -> TrustD
     for list in lists.ders() {
         digest.update(Sha256::digest(list));
     }
+    digest.update(b"chain");
+    for certificate in chain {
+        digest.update(Sha256::digest(certificate));
+    }
+    digest.update(b"domain");
+    digest.update(Sha256::digest(trust_domain.unwrap_or_default()));
     digest.finalize().into()
 }
 

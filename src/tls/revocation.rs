@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use rustls::pki_types::CertificateRevocationListDer;
 use x509_parser::extensions::ParsedExtension;
+use x509_parser::num_bigint::BigUint;
 use x509_parser::oid_registry::{
     OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER, OID_X509_EXT_ISSUER_DISTRIBUTION_POINT,
 };
@@ -26,7 +27,8 @@ struct List {
     speaks_for: (Vec<u8>, Option<Vec<u8>>),
     /// The issuer's key, where the list names it.
     key: Option<Vec<u8>>,
-    issued: i64,
+    /// When, and with what number: two may be of the same second.
+    issued: (i64, Option<BigUint>),
     until: Option<SystemTime>,
 }
 
@@ -96,7 +98,8 @@ impl List {
         let point = extension(OID_X509_EXT_ISSUER_DISTRIBUTION_POINT).map(|found| found.value.to_vec());
         let speaks_for = (list.issuer().as_raw().to_vec(), point);
         let key = key.map(|key| key.0.to_vec());
-        let (issued, until) = (list.last_update().timestamp(), list.next_update().and_then(system_time));
+        let issued = (list.last_update().timestamp(), list.crl_number().cloned());
+        let until = list.next_update().and_then(system_time);
         Ok(Self { speaks_for, key, issued, until, file: file.to_owned(), der })
     }
 
@@ -109,7 +112,7 @@ impl List {
 
 /// Without those that a later one replaces: what they do not say yet would pass for an all-clear.
 fn latest(mut lists: Vec<List>) -> Vec<List> {
-    lists.sort_by_key(|list| std::cmp::Reverse(list.issued));
+    lists.sort_by(|one, other| other.issued.cmp(&one.issued));
     let mut kept: Vec<List> = Vec::new();
     for list in lists {
         if !kept.iter().any(|newer| newer.may_replace(&list)) {

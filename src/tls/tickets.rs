@@ -1,8 +1,9 @@
 //! Session tickets: a client that was verified once need not be again while everything that spoke for it holds.
 //!
 //! rustls keeps the client's chain in a session and does not verify it again. So a ticket carries until when all of the
-//! chain and the revocation lists are good, and its keys live as long as the same roots and lists are in force. A
-//! ticket that is good no longer is none: the handshake becomes a full one, and judges the client by what it shows now.
+//! chain and the revocation lists are good, and its keys live as long as the same roots and lists are in force, and the
+//! same certificate of the server: a client that resumes is not shown another. A ticket that is good no longer is none:
+//! the handshake becomes a full one, and judges the client by what it shows now.
 
 use std::cell::Cell;
 use std::fmt;
@@ -32,10 +33,10 @@ fn seconds(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
-/// What roots and revocation lists are, in short.
+/// What both sides believe each other by, in short: roots, revocation lists, and the server's chain.
 pub(super) type TrustDigest = [u8; 32];
 
-/// Seals and opens tickets for one set of roots and revocation lists.
+/// Seals and opens tickets for one set of roots, revocation lists and server's certificates.
 pub(super) struct Tickets {
     keys: Arc<dyn ProducesTickets>,
     trust: TrustDigest,
@@ -49,7 +50,7 @@ impl Tickets {
         Ok(Self { keys: Ticketer::new()?, trust, lists_until })
     }
 
-    /// Whether they are for the same roots and lists.
+    /// Whether they are for the same ones.
     pub(super) fn are_for(&self, trust: &TrustDigest) -> bool {
         self.trust == *trust
     }

@@ -74,7 +74,20 @@ async fn of_two_lists_the_later_counts_wherever_it_stands() {
     let upstream = Upstream::start().await;
     let old = TRUSTED.sign_list(&list_of(&[], Duration::hours(5), DAY));
     let new = TRUSTED.sign_list(&list_of(&[7], HOUR, DAY));
-    for lists in [[old.as_bytes(), new.as_bytes()], [new.as_bytes(), old.as_bytes()]] {
+    // Of one second, which is as exact as a list is: the number says which.
+    let numbered_list = |revoked: &[u64], number: u64| {
+        let mut params = list_of(revoked, HOUR, DAY);
+        params.crl_number = SerialNumber::from(number);
+        params.this_update = params.this_update.replace_time(time::Time::MIDNIGHT) - HOUR;
+        TRUSTED.sign_list(&params)
+    };
+    let (first, second) = (numbered_list(&[], 255), numbered_list(&[7], 256));
+    for lists in [
+        [old.as_bytes(), new.as_bytes()],
+        [new.as_bytes(), old.as_bytes()],
+        [first.as_bytes(), second.as_bytes()],
+        [second.as_bytes(), first.as_bytes()],
+    ] {
         let proxy = proxy(&upstream, &[&TRUSTED], &lists).await;
         assert_eq!(attempt(&proxy, &numbered(7)).await, None);
         assert_eq!(attempt(&proxy, &numbered(9)).await, Some(200));
