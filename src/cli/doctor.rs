@@ -15,7 +15,7 @@ use crate::identity::ClientIdentity;
 Examples:
   kubectl exec POD -c s3-access-proxy -- proxy doctor --config /etc/s3-access-proxy/config.yaml
   kubectl get pod POD -o json | proxy doctor --config config.yaml --pod -
-  proxy doctor --config config.yaml --prefix-list s3.json --json
+  proxy doctor --config config.yaml --gateway --prefix-list s3.json --json
 
 Exit code: 0 nothing is bad, 1 something is, 2 bad input")]
 pub(super) struct Arguments {
@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     /// A client whose grants are looked at, in place of whom the proxy's own certificate names.
     #[arg(long, value_name = "ID")]
     identity: Option<ClientIdentity>,
+    /// This is a gateway: its certificate is no client's, and there is no application beside it.
+    #[arg(long, conflicts_with_all = ["pod", "application"])]
+    gateway: bool,
     /// S3's networks in the region: lines, or what 'aws ec2 get-managed-prefix-list-entries' prints.
     #[arg(long, value_name = "FILE")]
     prefix_list: Option<PathBuf>,
@@ -85,6 +88,7 @@ fn patient(arguments: Arguments) -> Result<Patient, String> {
     Ok(Patient {
         config,
         identity: arguments.identity,
+        gateway: arguments.gateway,
         prefix_list: prefix_list.transpose()?,
         pod: pod.transpose()?,
         application: arguments.application.then(variables),

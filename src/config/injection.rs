@@ -3,6 +3,7 @@
 //!
 //! What a pod may say in an annotation has a type here, because a default may say the same.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use super::reader::Section;
@@ -45,6 +46,8 @@ pub struct Injection {
     pub run_as_user: RunAs,
     /// Where the added containers listen.
     pub ports: Ports,
+    /// The address of their ports for the platform, which the kubelet calls by the pod's own.
+    pub bind_address: IpAddr,
 }
 
 /// An issuer of cert-manager.
@@ -142,6 +145,7 @@ pub(super) fn read(section: &Section<'_>) -> Injection {
         resources: resources(&section.section("resources")),
         run_as_user: section.or("run_as_user", RunAs::DEFAULT),
         ports: ports(&section.section("ports")),
+        bind_address: section.or("bind_address", Address(Ipv4Addr::UNSPECIFIED.into())).0,
     }
 }
 
@@ -210,6 +214,19 @@ fn ports(section: &Section<'_>) -> Ports {
         section.problem("", "ports are five different numbers above 0");
     }
     ports
+}
+
+/// An address, which may stand in the brackets that one of IPv6 has in front of a port.
+struct Address(IpAddr);
+
+impl FromStr for Address {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        let found = bare.parse().ok().filter(|address: &IpAddr| !address.is_loopback());
+        found.map(Self).ok_or("an address that the kubelet reaches is needed: 0.0.0.0, or [::] with IPv6")
+    }
 }
 
 /// Text without white space, quotes or anything else that could mean something where it is put.

@@ -79,6 +79,8 @@ pub struct Patient {
     pub config: Config,
     /// The client to look at, where it is not who the proxy's own certificate names.
     pub identity: Option<ClientIdentity>,
+    /// Whether it is a gateway, whose own certificate is no client's.
+    pub gateway: bool,
     /// S3's addresses in the region.
     pub prefix_list: Option<PrefixList>,
     /// The pod, as `kubectl get pod -o json` shows it.
@@ -90,14 +92,18 @@ pub struct Patient {
 /// Looks at everything. No check hides another.
 pub async fn examine(patient: &Patient) -> Vec<Finding> {
     let config = &patient.config;
-    let mut findings = certificate::look(config);
-    findings.push(certificate::grants(config, patient.identity.as_ref()));
+    let mut findings = certificate::look(config, patient.gateway);
+    if patient.identity.is_some() || !patient.gateway {
+        findings.push(certificate::grants(config, patient.identity.as_ref()));
+    }
     let (caller, credentials) = aws::caller(config).await;
     findings.push(caller);
     findings.push(network::region(config));
     findings.extend(network::endpoint(config, patient.prefix_list.as_ref()).await);
     findings.push(aws::clock(config).await);
     findings.extend(aws::buckets(config, credentials.as_ref()).await);
-    findings.extend(environment::application(patient.application.as_deref(), patient.pod.as_ref()));
+    if !patient.gateway {
+        findings.extend(environment::application(patient.application.as_deref(), patient.pod.as_ref()));
+    }
     findings
 }

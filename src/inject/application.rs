@@ -88,13 +88,20 @@ fn endpoint(wish: &Wish, settings: &Injection) -> String {
     }
 }
 
-/// Containers that will not use the sidecar.
-pub(super) fn warnings(pod: &Pod<'_>) -> Vec<String> {
+/// Containers that will not use the sidecar, or may not have to.
+pub(super) fn warnings(pod: &Pod<'_>, wish: &Wish) -> Vec<String> {
     let own_way = pod.containers().filter(|container| container.sets(&ENDPOINTS));
     let warning = |name: &str| {
         format!(
             "container {name} says where S3 is by itself and is not led to the proxy (AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL)"
         )
     };
-    own_way.map(|container| warning(container.name())).collect()
+    let keyed = pod.containers().filter(|container| !wish.own_credentials && container.fetches_key());
+    let keyed = keyed.map(|container| {
+        let name = container.name();
+        format!(
+            "container {name} takes AWS_ACCESS_KEY_ID from elsewhere; with a key that AWS takes it can walk around the proxy"
+        )
+    });
+    own_way.map(|container| warning(container.name())).chain(keyed).collect()
 }

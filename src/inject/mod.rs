@@ -94,14 +94,14 @@ pub fn inject(pod: &Value, settings: &Injection) -> Result<Injected, Vec<Refusal
         return Ok(nothing);
     }
     let (wish, mut refusals) = Wish::read(&pod, settings);
-    refusals.extend(obstacles::find(&pod, &wish));
+    refusals.extend(obstacles::find(&pod, &wish, settings));
     if !refusals.is_empty() {
         return Err(refusals);
     }
     if pod.is_injected() {
         return Ok(nothing);
     }
-    Ok(Injected { patch: patch::patch(&pod, &wish, settings), warnings: application::warnings(&pod) })
+    Ok(Injected { patch: patch::patch(&pod, &wish, settings), warnings: application::warnings(&pod, &wish) })
 }
 
 /// What speaks against a pod as it is about to be stored: that it has no sidecar although it asks for one, or that its
@@ -112,7 +112,7 @@ pub fn check(pod: &Value, settings: &Injection) -> Result<(), Vec<Refusal>> {
         return Ok(());
     }
     let (wish, mut refusals) = Wish::read(&pod, settings);
-    refusals.extend(obstacles::find(&pod, &wish));
+    refusals.extend(obstacles::find(&pod, &wish, settings));
     if refusals.is_empty() {
         refusals.extend(present::missing(&pod, &wish));
     }

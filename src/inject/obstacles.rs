@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::annotations::Wish;
 use super::application::ROLES;
-use super::pod::{Container, Kind, Pod, is_ours};
+use super::pod::{Container, Kind, PROXY, Pod, is_ours};
 use super::volumes::{NAMES, TOKEN};
 use super::{LABEL, PREFIX, Refusal};
+use crate::config::{Injection, Mode};
 
 /// The admission policies' expressions count so far; a pod of more would get half of what it needs.
 pub(super) const MOST_CONTAINERS: usize = 32;
@@ -14,15 +15,17 @@ pub(super) const MOST_CONTAINERS: usize = 32;
 /// Audiences of tokens that AWS takes.
 const AUDIENCES: [&str; 2] = ["sts.amazonaws.com", "pods.eks.amazonaws.com"];
 
-pub(super) fn find(pod: &Pod<'_>, wish: &Wish) -> Vec<Refusal> {
+pub(super) fn find(pod: &Pod<'_>, wish: &Wish, settings: &Injection) -> Vec<Refusal> {
     let found = [
         windows(pod),
         host_network(pod),
+        processes(pod, wish),
         too_many(pod),
         container_names(pod),
         volume_names(pod),
         own_role(pod, wish),
-        own_token(pod, wish),
+        own_keys(pod, wish),
+        own_token(pod, wish, settings),
         our_token(pod),
     ];
     found.into_iter().flatten().collect()
@@ -48,6 +51,17 @@ fn host_network(pod: &Pod<'_>) -> Option<Refusal> {
     let why =
         "on the node's network every process of the node would reach the proxy; remove it, or the label";
     Some(refusal("spec.hostNetwork", format!("{why} {LABEL}")))
+}
+
+/// Who sees the proxy's process sees its files by `/proc/PID/root`, and so its token.
+fn processes(pod: &Pod<'_>, wish: &Wish) -> Option<Refusal> {
+    let shares = |key: &&str| pod.spec(key).and_then(Value::as_bool) == Some(true);
+    let key = ["shareProcessNamespace", "hostPID"].into_iter().find(shares)?;
+    if wish.mode != Mode::Sidecar {
+        return None;
+    }
+    let why = "who sees the proxy's process can read its token; remove it, or take the mode bridge";
+    Some(refusal(&format!("spec.{key}"), why))
 }
 
 fn too_many(pod: &Pod<'_>) -> Option<Refusal> {
@@ -108,11 +122,26 @@ fn own_role(pod: &Pod<'_>, wish: &Wish) -> Option<Refusal> {
     ))
 }
 
-fn own_token(pod: &Pod<'_>, wish: &Wish) -> Option<Refusal> {
+/// Keys that stand in the pod itself. Those of a Secret cannot be seen, and are warned of.
+fn own_keys(pod: &Pod<'_>, wish: &Wish) -> Option<Refusal> {
     if wish.own_credentials {
         return None;
     }
-    let volumes = pod.list("volumes").iter().filter(|volume| is_aws_token(volume));
+    let with = names(pod.containers().filter(Container::holds_key));
+    if with.is_empty() {
+        return None;
+    }
+    let why = format!(
+        "{with}: the environment holds an AWS access key; take it out, or say {PREFIX}own-aws-credentials: \"true\""
+    );
+    Some(refusal("spec.containers", why))
+}
+
+fn own_token(pod: &Pod<'_>, wish: &Wish, settings: &Injection) -> Option<Refusal> {
+    if wish.own_credentials {
+        return None;
+    }
+    let volumes = pod.list("volumes").iter().filter(|volume| is_aws_token(volume, settings));
     let others: Vec<_> =
         volumes.filter_map(|volume| volume.get("name")?.as_str()).filter(|name| *name != TOKEN).collect();
     if others.is_empty() {
@@ -124,15 +153,18 @@ fn own_token(pod: &Pod<'_>, wish: &Wish) -> Option<Refusal> {
     ))
 }
 
-fn is_aws_token(volume: &Value) -> bool {
+fn is_aws_token(volume: &Value, settings: &Injection) -> bool {
     let sources = volume.get("projected").and_then(|projected| projected.get("sources")?.as_array());
     let audience =
         |source: &Value| Some(source.get("serviceAccountToken")?.get("audience")?.as_str()?.to_owned());
-    sources.into_iter().flatten().filter_map(audience).any(|audience| AUDIENCES.contains(&audience.as_str()))
+    let of_aws =
+        |audience: String| AUDIENCES.contains(&audience.as_str()) || audience == settings.token.audience;
+    sources.into_iter().flatten().filter_map(audience).any(of_aws)
 }
 
 fn our_token(pod: &Pod<'_>) -> Option<Refusal> {
-    let with = names(pod.containers().filter(|container| container.mounts(TOKEN)));
+    let all = pod.of_kind(Kind::Init).chain(pod.of_kind(Kind::Main));
+    let with = names(all.filter(|container| container.name() != PROXY && container.mounts(TOKEN)));
     if with.is_empty() {
         return None;
     }

@@ -100,6 +100,25 @@ impl<'a> Container<'a> {
         self.names("env").any(|name| variables.contains(&name))
     }
 
+    /// Every one of a name: Kubernetes takes the last.
+    fn variables(&self, name: &str) -> impl Iterator<Item = &'a Value> {
+        let all = self.0.get("env").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        all.iter().filter(move |variable| variable["name"] == name)
+    }
+
+    /// Whether its environment has an access key of AWS, by how those begin: a user's, or a session's.
+    ///
+    /// Source: IAM user guide, "IAM identifiers", unique ID prefixes.
+    pub(super) fn holds_key(&self) -> bool {
+        let mut keys = self.variables("AWS_ACCESS_KEY_ID").filter_map(|variable| variable["value"].as_str());
+        keys.any(|key| key.starts_with("AKIA") || key.starts_with("ASIA"))
+    }
+
+    /// Whether its access key comes from elsewhere, where it cannot be seen.
+    pub(super) fn fetches_key(&self) -> bool {
+        self.variables("AWS_ACCESS_KEY_ID").any(|variable| variable.get("valueFrom").is_some())
+    }
+
     pub(super) fn mounts(&self, volume: &str) -> bool {
         self.names("volumeMounts").any(|name| name == volume)
     }

@@ -1,6 +1,8 @@
 //! The containers that are added: native sidecars, which start before the pod's own init containers, end after its
 //! containers, and do not keep a Job from ending. All fit the restricted Pod Security Standard.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use super::annotations::Wish;
@@ -33,7 +35,7 @@ fn proxy(wish: &Wish, settings: &Injection) -> Value {
     env.extend(settings.region.clone().map(|region| ("AWS_REGION", region)));
     env.extend([
         ("S3PROXY_LISTEN", format!("127.0.0.1:{}", ports.proxy)),
-        ("S3PROXY_ADMIN", format!("0.0.0.0:{}", ports.admin)),
+        ("S3PROXY_ADMIN", admin(settings, ports.admin)),
         ("S3PROXY_TLS__CERTIFICATE", format!("{CERTIFICATE_FOLDER}/tls.crt")),
         ("S3PROXY_TLS__PRIVATE_KEY", format!("{CERTIFICATE_FOLDER}/tls.key")),
         ("S3PROXY_TLS__CLIENT_CA", format!("{CERTIFICATE_FOLDER}/ca.crt")),
@@ -58,12 +60,17 @@ fn bridge(wish: &Wish, settings: &Injection) -> Value {
         args.extend([flag.to_owned(), format!("{CERTIFICATE_FOLDER}/{file}")]);
     }
     args.extend(["--listen".to_owned(), format!("127.0.0.1:{}", ports.plain)]);
-    args.extend(["--admin".to_owned(), format!("0.0.0.0:{}", ports.bridge_admin)]);
+    args.extend(["--admin".to_owned(), admin(settings, ports.bridge_admin)]);
     if let Some(name) = name {
         args.extend(["--server-name".to_owned(), name.to_owned()]);
     }
     let container = container(BRIDGE, &settings.image, &args.into(), wish, settings);
     observe(container, "s3bridge-admin", ports.bridge_admin, "/livez", "/readyz")
+}
+
+/// Where the platform calls.
+fn admin(settings: &Injection, port: u16) -> String {
+    SocketAddr::new(settings.bind_address, port).to_string()
 }
 
 fn helper(wish: &Wish, settings: &Injection) -> Value {

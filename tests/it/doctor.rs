@@ -154,6 +154,19 @@ async fn a_healthy_pod_gets_one_good_line_for_each_check() {
 }
 
 #[tokio::test]
+async fn a_gateway_is_no_client_and_has_no_application() {
+    let ward = ward().await;
+    ward.shows(&TRUSTED, |params| params.subject_alt_names = vec![dns("gateway.s3.svc")]);
+    let findings = ward.looks(&["--gateway"]).await;
+    let checks: Vec<_> = findings.iter().map(|finding| finding["check"].as_str().unwrap()).collect();
+    assert_eq!(checks, ["certificate", "caller", "region", "endpoint", "clock", "bucket"]);
+    assert!(findings.iter().all(|finding| finding["verdict"] == "good"), "{findings:#?}");
+    let reader = ["--gateway", "--identity", "spiffe://cluster.local/ns/reports/sa/reader"];
+    assert_finds!(ward.finds("grants", &reader).await, "good", "sa/reader");
+    assert_eq!(ward.run(&["--gateway", "--application"], &[]).await.0, Some(2));
+}
+
+#[tokio::test]
 async fn certificate_and_authority() {
     let ward = ward().await;
     ward.shows(&TRUSTED, |params| params.not_after = OffsetDateTime::now_utc() + Duration::hours(3));

@@ -1,162 +1,37 @@
 //! The webhook with a certificate of its own, against a small API server: what becomes of the Secret and of `caBundle`,
 //! alone and with another replica, and what it answers to what is no review.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use s3_access_proxy::app::webhook;
 use s3_access_proxy::cluster::Cluster;
-use s3_access_proxy::config::WebhookConfig;
+use s3_access_proxy::config::{WebhookConfig, WebhookTls};
+use s3_access_proxy::inject::{Authority, Registration};
 use s3_access_proxy::process::FileWatch;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
+use time::{Duration, OffsetDateTime};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Reply, TRUSTED, Wire, eventually, plain_get, within};
+use crate::harness::{
+    ApiServer, MUTATING, Reply, TRUSTED, VALIDATING, WEBHOOK_SECRET as SECRET, Wire, eventually, plain_get,
+    within,
+};
 
-const SECRET: &str = "/api/v1/namespaces/s3/secrets/webhook";
-const MUTATING: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/s3";
-const VALIDATING: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/s3";
-
-/// Objects by path, each with a version that every write raises.
-type Objects = Arc<Mutex<BTreeMap<String, Value>>>;
-
-/// An API server as far as the webhook uses one.
-struct ApiServer {
-    port: u16,
-    objects: Objects,
-    folder: TempDir,
-    accepting: JoinHandle<()>,
-}
-
-impl ApiServer {
-    async fn start() -> Self {
-        let hook = json!({"name": "a", "clientConfig": {"service": {"name": "webhook", "namespace": "s3"}}});
-        let configuration =
-            |version: &str| json!({"metadata": {"resourceVersion": version}, "webhooks": [hook, hook]});
-        let objects: Objects = Arc::new(Mutex::new(BTreeMap::from([
-            (SECRET.to_owned(), json!({"metadata": {"resourceVersion": "1"}})),
-            (MUTATING.to_owned(), configuration("5")),
-            (VALIDATING.to_owned(), configuration("7")),
-        ])));
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("token"), "a-token\n").unwrap();
-        std::fs::write(folder.path().join("ca.crt"), &TRUSTED.pem).unwrap();
-        let server = TRUSTED.server();
-        let config =
-            ServerConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(vec![server.certificate.clone()], server.key())
-                .unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let accepting = tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(config)), objects.clone()));
-        Self { port, objects, folder, accepting }
-    }
-
-    fn cluster(&self) -> Cluster {
-        Cluster::new("localhost", self.port, self.folder.path())
-    }
-
-    fn object(&self, path: &str) -> Value {
-        self.objects.lock().unwrap()[path].clone()
-    }
-
-    fn change(&self, path: &str, change: impl FnOnce(&mut Value)) {
-        change(self.objects.lock().unwrap().get_mut(path).unwrap());
-    }
-
-    /// The bundle of every webhook of a configuration, which must be the same.
-    fn bundle(&self, path: &str) -> Option<String> {
-        let object = self.object(path);
-        let mut bundles =
-            object["webhooks"].as_array().unwrap().iter().map(|hook| &hook["clientConfig"]["caBundle"]);
-        let first = bundles.next().unwrap().as_str()?.to_owned();
-        assert!(bundles.all(|other| *other == first.as_str()));
-        Some(String::from_utf8(STANDARD.decode(first).unwrap()).unwrap())
-    }
-}
-
-impl Drop for ApiServer {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, tls: TlsAcceptor, objects: Objects) {
-    let mut connections = tokio::task::JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        let (tls, objects) = (tls.clone(), objects.clone());
-        connections.spawn(async move {
-            let Ok(stream) = tls.accept(stream).await else { return };
-            let service = service_fn(move |request: Request<Incoming>| {
-                let objects = objects.clone();
-                async move {
-                    let (head, body) = request.into_parts();
-                    let body = body.collect().await?.to_bytes();
-                    Ok::<_, hyper::Error>(answer(&Request::from_parts(head, body), &objects))
-                }
-            });
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
-fn answer(request: &Request<Bytes>, objects: &Objects) -> Response<Full<Bytes>> {
-    let reply = |status: u16, body: &Value| {
-        Response::builder().status(status).body(Full::new(Bytes::from(body.to_string()))).unwrap()
-    };
-    if request.headers()["authorization"] != "Bearer a-token" {
-        return reply(401, &json!({"message": "Unauthorized"}));
-    }
-    let mut objects = objects.lock().unwrap();
-    let Some(object) = objects.get_mut(request.uri().path()) else {
-        return reply(404, &json!({"message": "not found"}));
-    };
-    let mut next = match *request.method() {
-        Method::GET => return reply(200, object),
-        Method::PUT => {
-            let next: Value = serde_json::from_slice(request.body()).unwrap();
-            if next["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] {
-                return reply(409, &json!({"message": "the object has been modified"}));
-            }
-            next
-        }
-        Method::PATCH => {
-            assert_eq!(request.headers()["content-type"], "application/json-patch+json");
-            let patch: json_patch::Patch = serde_json::from_slice(request.body()).unwrap();
-            let mut next = object.clone();
-            if json_patch::patch(&mut next, &patch).is_err() {
-                return reply(422, &json!({"message": "testing value failed"}));
-            }
-            next
-        }
-        ref other => panic!("{other}"),
-    };
-    let version: u32 = object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
-    next["metadata"]["resourceVersion"] = (version + 1).to_string().into();
-    *object = next;
-    reply(200, object)
-}
+const SELF_MANAGED: &str = "
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+tls: {self_managed: {names: [localhost], secret: s3/webhook, mutating: [s3], validating: [s3]}}
+";
 
 struct Running {
     address: std::net::SocketAddr,
@@ -167,12 +42,11 @@ struct Running {
 }
 
 fn start(cluster: Cluster) -> Running {
-    let text = "
-listen: 127.0.0.1:0
-admin: 127.0.0.1:0
-tls: {self_managed: {names: [localhost], secret: s3/webhook, mutating: [s3], validating: [s3]}}
-";
-    let read = move || WebhookConfig::parse(text, &[]);
+    start_with(SELF_MANAGED.to_owned(), cluster)
+}
+
+fn start_with(text: String, cluster: Cluster) -> Running {
+    let read = move || WebhookConfig::parse(&text, &[]);
     let bound = webhook::build(read().unwrap(), Some(cluster)).unwrap();
     let (address, admin) = (bound.address().unwrap(), bound.admin_address().unwrap());
     let stop = CancellationToken::new();
@@ -191,10 +65,7 @@ impl Running {
 
     /// A connection of a client that trusts the bundle and nothing else.
     async fn connect(&self, bundle: &str) -> Wire {
-        let mut roots = RootCertStore::empty();
-        for root in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
-            roots.add(root.unwrap()).unwrap();
-        }
+        let roots = roots(bundle);
         let config =
             ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
                 .with_safe_default_protocol_versions()
@@ -211,6 +82,14 @@ impl Running {
         self.stop.cancel();
         within("the end", self.serving).await.unwrap();
     }
+}
+
+fn roots(bundle: &str) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    for root in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
+        roots.add(root.unwrap()).unwrap();
+    }
+    roots
 }
 
 async fn post(wire: &mut Wire, path: &str, body: &[u8]) -> Reply {
@@ -257,6 +136,77 @@ async fn replicas_share_one_authority_and_do_not_fight() {
     for hook in hooks {
         hook.end().await;
     }
+}
+
+/// Five hundred days, in which the replicas look in turn and one is started anew now and then: whoever asks at any time, with the bundle that
+/// was known before the last round or the one after it, is shown a certificate that it trusts.
+#[tokio::test]
+async fn at_no_time_does_a_replica_show_what_the_api_server_does_not_trust() {
+    let api = ApiServer::start().await;
+    let WebhookTls::SelfManaged(managed) = WebhookConfig::parse(SELF_MANAGED, &[]).unwrap().tls else {
+        panic!("not self-managed")
+    };
+    let mut replicas = [0, 1, 2].map(|_| Registration::new(api.cluster(), managed.clone()));
+    let mut shown: [Option<CertificateDer<'static>>; 3] = [None, None, None];
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let start = OffsetDateTime::now_utc();
+    let (mut before, mut bundles) = (None, std::collections::BTreeSet::new());
+    for day in (0..500_i64).step_by(2) {
+        let now = start + Duration::days(day);
+        for (i, replica) in replicas.iter_mut().enumerate() {
+            // The last one is started anew now and then; a replica that runs looks every minute.
+            if i == 2 && day % 50 == 30 {
+                *replica = Registration::new(api.cluster(), managed.clone());
+                shown[2] = None;
+            }
+            if let Some(leaf) = replica.settle(now).await.unwrap() {
+                shown[i] = Some(leaf.chain[0].clone());
+            }
+            let after = api.bundle(MUTATING).unwrap();
+            assert_eq!(api.bundle(VALIDATING).unwrap(), after);
+            let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+                now.unix_timestamp().unsigned_abs(),
+            ));
+            for bundle in before.iter().chain([&after]) {
+                let roots = Arc::new(roots(bundle));
+                let verifier =
+                    WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build().unwrap();
+                for leaf in shown.iter().flatten() {
+                    let name = ServerName::try_from("localhost").unwrap();
+                    let trusted = verifier.verify_server_cert(leaf, &[], &name, &[], at);
+                    assert!(trusted.is_ok(), "day {day}, replica {i}: {trusted:?}");
+                }
+            }
+            bundles.insert(after.clone());
+            before = Some(after);
+        }
+    }
+    assert_eq!(
+        bundles.len(),
+        3,
+        "the first; the second beside it; the third beside the second, without the first"
+    );
+}
+
+#[tokio::test]
+async fn with_a_certificate_of_others_nothing_is_written_to_the_cluster() {
+    let api = ApiServer::start().await;
+    let server = TRUSTED.server();
+    let file = |name: &str, text: &str| {
+        let file = api.folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    };
+    let (certificate, key) = (file("tls.crt", &server.pem), file("tls.key", &server.key_pem));
+    let tls = format!("tls: {{certificate: '{certificate}', private_key: '{key}'}}");
+    let hook = start_with(format!("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n{tls}\n"), api.cluster());
+    hook.ready().await;
+    let mut wire = hook.connect(&TRUSTED.pem).await;
+    assert_eq!(post(&mut wire, "/mutate", b"{}").await.status, 400);
+    assert_eq!(api.asked(), 0, "the API server has not even been asked");
+    assert_eq!(api.bundle(MUTATING), None);
+    drop(wire);
+    hook.end().await;
 }
 
 #[tokio::test]
@@ -318,8 +268,6 @@ async fn nonsense_is_answered_in_time_and_the_next_review_as_ever() {
 
 #[test]
 fn an_authority_is_followed_before_it_ends_and_trusted_until_then() {
-    use s3_access_proxy::inject::Authority;
-    use time::{Duration, OffsetDateTime};
     let start = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
     let names = ["localhost".to_owned()];
     let first = Authority::new(start).unwrap();

@@ -8,13 +8,14 @@ import base64
 import functools
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import cel
 import kubernetes_validate
 import pytest
 import yaml
-from chart import PROXY_BIN, ROOT, objects, only
+from chart import PROXY_BIN, ROOT, configuration, merged, objects, only
 from jsonpatch import JsonPatch
 from webhook import Webhook
 
@@ -46,8 +47,8 @@ def policy(kind: str) -> Object:
     return only(objects(values, name="s3", namespace="s3-system"), kind)
 
 
-def inject(manifest: str) -> subprocess.CompletedProcess[str]:
-    command = [str(PROXY_BIN), "inject", "-f", "-", "--config", str(DATA / "settings.yaml")]
+def inject(manifest: str, settings: Path = DATA / "settings.yaml") -> subprocess.CompletedProcess[str]:
+    command = [str(PROXY_BIN), "inject", "-f", "-", "--config", str(settings)]
     return subprocess.run(command, input=manifest, capture_output=True, text=True, timeout=60)
 
 
@@ -130,6 +131,63 @@ def test_a_pod_without_its_sidecar_is_refused(webhook):
     messages = cel.validate(policy("ValidatingAdmissionPolicy"), pod("bridge"))
     assert messages and "s3-access-proxy-bridge is missing" in messages[0]
     assert webhook.review("validate", pod("bridge"))["status"]["message"] == "; ".join(messages)
+
+
+RELEASES = {
+    "as it is": {},
+    "IPv6": {"bindAddress": "[::]"},
+    "any user": {"securityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
+    "certificates": {"injection": {"client": "certificate", "certificate": "csi.cert-manager.io", "certManager": {"issuer": "apps"}}},
+    "SPIRE": {"injection": {"certificate": "csi.spiffe.io"}, "spiffe": {"socket": "other.sock"}},
+    "bridges": {"injection": {"defaultMode": "bridge", "bridge": {"serverName": "gateway.internal"}}},
+    "another audience": {"aws": {"audience": "sts.example", "tokenExpirationSeconds": 7200}},
+    "a mirror": {"global": {"imageRegistry": "mirror.example"}, "image": {"pullPolicy": "Always"}, "injection": {"ports": {"plain": 9000}}},
+}
+
+
+@pytest.mark.parametrize("values", RELEASES.values(), ids=RELEASES)
+def test_a_release_s_own_settings_lead_to_the_same_pods(values, tmp_path):
+    """What the chart tells its webhook, given to `proxy inject --config`, and what it makes of its policies."""
+    given = merged(yaml.safe_load((DATA / "values.yaml").read_text()), values)
+    by = {way: objects(merged(given, {"injection": {"by": way}}), name="s3", namespace="s3-system") for way in ("webhook", "admissionPolicy")}
+    settings = tmp_path / "webhook.yaml"
+    settings.write_text(configuration(by["webhook"], "webhook", "webhook.yaml"))
+    mutating, validating = (only(by["admissionPolicy"], kind) for kind in ("MutatingAdmissionPolicy", "ValidatingAdmissionPolicy"))
+    with Webhook(tmp_path, settings) as running:
+        for name in ("plain", "init-containers", "resources", "role-missing", "own-volumes", "token-of-its-own"):
+            done = inject((DATA / f"{name}.yaml").read_text(), settings)
+            response = running.review("mutate", pod(name))
+            by_policy = cel.mutate(mutating, pod(name))
+            refused = cel.validate(validating, by_policy)
+            if refused:
+                assert not response["allowed"] and response["status"]["message"] == "; ".join(refused)
+                assert done.returncode == 1 and all(line in done.stderr for line in refused)
+            else:
+                patched = JsonPatch(json.loads(base64.b64decode(response["patch"]))).apply(pod(name))
+                assert yaml.safe_load(done.stdout) == patched == by_policy, name
+
+
+def test_a_token_for_the_audience_that_the_proxy_s_is_for_is_one_too():
+    """Whatever STS is told to take: another volume with it would be a way around the proxy."""
+    given = merged(yaml.safe_load((DATA / "values.yaml").read_text()), {"aws": {"audience": "sts.example"}})
+    with_token = pod("token-of-its-own")
+    with_token["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["audience"] = "sts.example"
+    messages = cel.validate(only(objects(given), "ValidatingAdmissionPolicy"), with_token)
+    command = [str(PROXY_BIN), "inject", "-f", "-"]
+    environment = {"S3PROXY_INJECTION__TOKEN__AUDIENCE": "sts.example"}
+    done = subprocess.run(command, input=yaml.safe_dump(with_token), env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "a token for AWS beside the proxy's" in done.stderr
+    assert any(done.stderr.strip().endswith(message) for message in messages)
+
+
+def test_keys_that_come_from_a_secret_are_warned_of(webhook):
+    keyed = pod("plain")
+    keyed["spec"]["containers"][0]["env"] = [
+        {"name": "AWS_ACCESS_KEY_ID", "valueFrom": {"secretKeyRef": {"name": "minio", "key": "id"}}},
+        {"name": "AWS_SECRET_ACCESS_KEY", "valueFrom": {"secretKeyRef": {"name": "minio", "key": "secret"}}},
+    ]
+    [warning] = webhook.review("mutate", keyed)["warnings"]
+    assert "takes AWS_ACCESS_KEY_ID from elsewhere" in warning
 
 
 def test_only_the_proxy_sees_the_token():

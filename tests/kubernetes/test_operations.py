@@ -61,13 +61,32 @@ def helm_test(*assignments: str) -> Object:
 
 
 def test_helm_test_checks_the_configuration_in_force() -> None:
-    pod = helm_test()
+    pod = helm_test("tests.doctor=false")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert "serviceAccountName" not in pod["spec"]
     [container] = chart.containers(pod)
     assert container["args"] == ["check", "--config=/etc/s3-access-proxy/config.yaml"]
     [volume] = pod["spec"]["volumes"]
     gateway = chart.only(chart.objects(chart.GATEWAY), "ConfigMap", "gateway")
     assert volume["configMap"]["name"] == gateway["metadata"]["name"]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "gateway" in case.values or "aws" in case.values], ids=lambda case: case.name)
+def test_helm_test_looks_at_what_the_gateway_has(case: Case) -> None:
+    """Its certificate, its role and its configuration: the same volumes at the same places, as the same ServiceAccount."""
+    found = case.objects()
+    gateways = [template for owner, template in chart.pod_templates(found) if "-gateway" in owner and not owner.startswith("Pod/")]
+    if not gateways or not chart.of_kind(found, "Pod", "test"):
+        return
+    [gateway], pod = gateways, chart.only(found, "Pod", "test")
+    [proxy] = [one for one in gateway["spec"]["containers"] if one["name"] == "proxy"]
+    [doctor] = [one for one in pod["spec"]["containers"] if one["name"] == "doctor"]
+    assert doctor["args"] == ["doctor", "--config=/etc/s3-access-proxy/config.yaml", "--gateway"]
+    for key in ("volumeMounts", "env", "envFrom", "image", "securityContext"):
+        assert doctor.get(key) == proxy.get(key), key
+    volumes = [volume for volume in pod["spec"]["volumes"] if volume["name"] != "client"]
+    assert volumes == gateway["spec"]["volumes"]
+    assert pod["spec"]["serviceAccountName"] == gateway["spec"]["serviceAccountName"]
 
 
 def test_helm_test_succeeds_only_after_the_gateway_let_a_client_in() -> None:

@@ -97,7 +97,7 @@ def let_in(gateway: Program, directory: Path, certificates: Path) -> Program:
     [bridge] = pod["spec"]["initContainers"]
     tls = mounted(directory / "tls", certificates, "reader")
     arguments = [re.sub(r"^--to=.*", f"--to={gateway.addresses['listen']}", one) for one in bridge["args"]]
-    arguments = [one.replace("=/tls/", f"={tls}/").replace("0.0.0.0:9090", "127.0.0.1:0") for one in arguments]
+    arguments = [one.replace("=/client/", f"={tls}/").replace("0.0.0.0:9090", "127.0.0.1:0") for one in arguments]
     return Program.start([*arguments, "--listen=127.0.0.1:0", "--server-name=localhost"], directory / "log")
 
 
@@ -130,6 +130,22 @@ def test_helm_test_does_not_end_for_a_client_of_others(gateway: Program, tmp_pat
         assert bridge.probe("/readyz") == 503
     finally:
         bridge.stop()
+
+
+def test_the_doctor_of_helm_test_says_what_is_missing(certificates: Path, tmp_path: Path) -> None:
+    """There is no token where this runs: the one thing that is bad is what the role is got with, and all else is looked at too."""
+    tls = mounted(tmp_path / "tls", certificates, "server")
+    found = chart.objects(chart.gateway(GRANT, "gateway.config.upstream.endpoint=https://127.0.0.1:1"))
+    text = chart.configuration(found).replace("/tls/", f"{tls}/").replace("/var/run/secrets/s3-access-proxy/", f"{tmp_path}/")
+    (tmp_path / "config.yaml").write_text(text)
+    [doctor] = [one for one in chart.only(found, "Pod", "test")["spec"]["containers"] if one["name"] == "doctor"]
+    arguments = [one.replace("/etc/s3-access-proxy/", f"{tmp_path}/") for one in doctor["args"]]
+    done = subprocess.run([PROXY_BIN, *arguments, "--json"], env={}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stderr
+    verdicts = {one["check"]: one["verdict"] for one in json.loads(done.stdout)["findings"]}
+    assert verdicts == {
+        "certificate": "good", "caller": "bad", "region": "good", "endpoint": "bad", "clock": "bad", "bucket": "warning",
+    }  # fmt: skip
 
 
 def gateway_metric(gateway: Program) -> float:

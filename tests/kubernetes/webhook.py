@@ -16,12 +16,19 @@ from chart import PROXY_BIN
 Object = dict[str, Any]
 
 
+def make_certificate(certificate: Path, key: Path) -> None:
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+    names = ["-subj", "/CN=webhook", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*command, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+
+
 class Webhook:
+    """Its certificate is what `folder` has, or a new one; `settings` are the section `injection`."""
+
     def __init__(self, folder: Path, settings: Path):
         self.certificate, key = folder / "tls.crt", folder / "tls.key"
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
-        names = ["-subj", "/CN=webhook", "-addext", "subjectAltName=DNS:localhost"]
-        subprocess.run([*command, *names, "-keyout", key, "-out", self.certificate], check=True, capture_output=True)
+        if not self.certificate.exists():
+            make_certificate(self.certificate, key)
         config = yaml.safe_load(settings.read_text())
         config |= {"listen": "127.0.0.1:0", "admin": "127.0.0.1:0"}
         config["tls"] = {"certificate": str(self.certificate), "private_key": str(key)}
@@ -33,7 +40,7 @@ class Webhook:
         for line in self.process.stderr:
             said = json.loads(line)
             if said["message"] == "listening":
-                self.port = int(said["listen"].rsplit(":", 1)[1])
+                self.port, self.admin = (int(said[key].rsplit(":", 1)[1]) for key in ("listen", "admin"))
                 return
         raise AssertionError("it did not start")
 
@@ -45,34 +52,54 @@ class Webhook:
         _, log = self.process.communicate(timeout=30)
         assert self.process.returncode == 0, log
 
-    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+    def connection(self) -> http.client.HTTPSConnection:
         trust = ssl.create_default_context(cafile=str(self.certificate))
         connection = http.client.HTTPSConnection("localhost", self.port, context=trust, timeout=30)
+        connection.connect()
+        return connection
+
+    def look(self, path: str) -> tuple[int, str]:
+        """What the port for the platform answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=30)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        result = answer.status, answer.read().decode()
+        connection.close()
+        return result
+
+    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        connection = self.connection()
         connection.request("POST", path, body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         result = answer.status, answer.read()
         connection.close()
         return result
 
-    def review(self, endpoint: str, pod: Object) -> Object:
+    def review(self, endpoint: str, pod: Object, **changes: Any) -> Object:
         """What is answered to the creation of a pod."""
-        request = {
-            "uid": str(uuid.uuid4()),
-            "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "resource": {"group": "", "version": "v1", "resource": "pods"},
-            "requestKind": {"group": "", "version": "v1", "kind": "Pod"},
-            "namespace": "reports",
-            "operation": "CREATE",
-            "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},
-            "object": pod,
-            "oldObject": None,
-            "dryRun": False,
-            "options": {"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"},
-        }
-        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+        review = admission_review(pod, **changes)
+        request = review["request"]
         status, body = self.post(f"/{endpoint}?timeout=5s", json.dumps(review).encode())
         assert status == 200, body
         answer = json.loads(body)
         assert (answer["apiVersion"], answer["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
         assert answer["response"].pop("uid") == request["uid"]
         return answer["response"]
+
+
+def admission_review(pod: Object, **changes: Any) -> Object:
+    """As an API server sends it for the creation of a pod."""
+    request = {
+        "uid": str(uuid.uuid4()),
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "requestKind": {"group": "", "version": "v1", "kind": "Pod"},
+        "namespace": "reports",
+        "operation": "CREATE",
+        "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},
+        "object": pod,
+        "oldObject": None,
+        "dryRun": False,
+        "options": {"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"},
+    }
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request | changes}

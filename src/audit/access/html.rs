@@ -31,7 +31,7 @@ impl Review {
             let mut list = String::new();
             for grant in unused {
                 let note = if grant.denies { "denies; nothing had to be" } else { "a candidate to remove" };
-                let _ = write!(list, "<li><code>{}</code> {note}</li>", text(&grant.name));
+                let _ = write!(list, "<li><code>{}</code>: {note}</li>", text(&grant.name));
             }
             let list = if list.is_empty() {
                 "<p class=\"good\">None.</p>".to_owned()
@@ -110,7 +110,7 @@ impl Review {
                 Cell::Code(place(entry.what.bucket.as_deref(), &entry.what.prefix)),
             ];
             row.extend(numbers.into_iter().chain(sizes).map(Cell::Number));
-            row.push(Cell::Text(touched.last.clone()));
+            row.push(Cell::Time(touched.last.clone()));
             row
         };
         let rows: Vec<_> = self.touched.entries.iter().take(ROWS).map(row).collect();
@@ -153,7 +153,7 @@ fn kinds_table(kinds: &Listed<Kind, Times>) -> String {
             Cell::Text(what.operation.clone()),
             Cell::Code(what.bucket.clone()),
             Cell::Code(who(what)),
-            Cell::Text(times.first.clone()),
+            Cell::Time(times.first.clone()),
             Cell::Text(times.address.clone()),
             Cell::Code(times.key.clone().unwrap_or_else(|| "-".to_owned())),
         ]

@@ -238,8 +238,11 @@ fn percent(sum: Sum, all: u64) -> String {
 }
 
 fn samples(finding: &Finding) -> String {
-    let mut markup =
-        format!("{}<details><summary>the first {}</summary><ul>", text(finding.title), finding.first.len());
+    let which = match finding.first.len() {
+        1 => "which one".to_owned(),
+        number => format!("the first {number}"),
+    };
+    let mut markup = format!("{}<details><summary>{which}</summary><ul>", text(finding.title));
     for sample in &finding.first {
         let version =
             sample.version.as_ref().map(|version| format!(" version {version}")).unwrap_or_default();

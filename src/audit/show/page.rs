@@ -25,10 +25,12 @@ th{text-align:left;color:var(--dim);font-weight:500;font-size:.85rem}
 th,td{padding:.35rem .9rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 tr:last-child td{border-bottom:0}
 td.n,th.n{text-align:right;white-space:nowrap}
+td.t{white-space:nowrap}
+td.k{min-width:7rem}
 code{font:13px/1.5 ui-monospace,'DejaVu Sans Mono',monospace;overflow-wrap:anywhere}
 details{margin:.2rem 0}summary{cursor:pointer;color:var(--dim);font-size:.9rem}
 ul{margin:.3rem 0;padding-left:1.2rem}
-svg{display:block;max-width:100%;height:auto}
+svg{display:block;max-width:100%;min-width:34rem;height:auto}
 svg text{fill:var(--ink);font:12px system-ui,'DejaVu Sans',sans-serif}
 svg .dim{fill:var(--dim)}
 ";
@@ -76,6 +78,8 @@ pub(crate) enum Cell {
     Text(String),
     /// A name out of the data.
     Code(String),
+    /// A point in time, in one line.
+    Time(String),
     Number(String),
     Markup(String),
 }
@@ -94,7 +98,8 @@ pub(crate) fn table(heads: &[&str], rows: &[Vec<Cell>]) -> String {
         for cell in row {
             let _ = match cell {
                 Cell::Text(cell) => write!(markup, "<td>{}</td>", text(cell)),
-                Cell::Code(cell) => write!(markup, "<td><code>{}</code></td>", text(cell)),
+                Cell::Code(cell) => write!(markup, "<td class=\"k\"><code>{}</code></td>", text(cell)),
+                Cell::Time(cell) => write!(markup, "<td class=\"t\">{}</td>", text(cell)),
                 Cell::Number(cell) => write!(markup, "<td class=\"n\">{}</td>", text(cell)),
                 Cell::Markup(cell) => write!(markup, "<td>{cell}</td>"),
             };

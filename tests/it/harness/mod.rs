@@ -1,6 +1,7 @@
 //! What the tests share. Everything ends when it is dropped, and whatever waits does so with a deadline.
 
 mod agent;
+mod api_server;
 pub(crate) mod aws_chunked;
 mod bridge;
 pub(crate) mod frames;
@@ -23,6 +24,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(crate) use agent::{FakeAgent, credentials as pod_credentials};
+pub(crate) use api_server::{ApiServer, MUTATING, SECRET as WEBHOOK_SECRET, VALIDATING};
 pub(crate) use bridge::{Bridge, write_client};
 pub(crate) use frames::Frames;
 pub(crate) use http2::{Http2, collect};

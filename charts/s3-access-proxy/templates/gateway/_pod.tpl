@@ -110,28 +110,32 @@ spec:
     {{- include "s3-access-proxy.containerSecurityContext" . | nindent 4 }}
   # Whole folders, never `subPath`: the kubelet does not update those.
   volumeMounts:
-    - name: config
-      mountPath: /etc/s3-access-proxy
-      readOnly: true
-    - name: tls
-      mountPath: /tls
-      readOnly: true
-    {{- if or .Values.tls.clientCa.secretName .Values.tls.clientCa.configMapName }}
-    - name: client-ca
-      mountPath: /client-ca
-      readOnly: true
-    {{- end }}
-    {{- if or .Values.tls.clientCrl.secretName .Values.tls.clientCrl.configMapName }}
-    - name: client-crl
-      mountPath: /client-crl
-      readOnly: true
-    {{- end }}
-    {{- if ne .Values.aws.identity "none" }}
-    - name: aws-token
-      mountPath: {{ include "s3-access-proxy.gateway.tokenFile" . | dir }}
-      readOnly: true
-    {{- end }}
-    {{- with $gateway.extraVolumeMounts }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "s3-access-proxy.gateway.volumeMounts" . | nindent 4 }}
+{{- end -}}
+
+{{- define "s3-access-proxy.gateway.volumeMounts" -}}
+- name: config
+  mountPath: /etc/s3-access-proxy
+  readOnly: true
+- name: tls
+  mountPath: /tls
+  readOnly: true
+{{- if or .Values.tls.clientCa.secretName .Values.tls.clientCa.configMapName }}
+- name: client-ca
+  mountPath: /client-ca
+  readOnly: true
+{{- end }}
+{{- if or .Values.tls.clientCrl.secretName .Values.tls.clientCrl.configMapName }}
+- name: client-crl
+  mountPath: /client-crl
+  readOnly: true
+{{- end }}
+{{- if ne .Values.aws.identity "none" }}
+- name: aws-token
+  mountPath: {{ include "s3-access-proxy.gateway.tokenFile" . | dir }}
+  readOnly: true
+{{- end }}
+{{- with .Values.gateway.extraVolumeMounts }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
 {{- end -}}

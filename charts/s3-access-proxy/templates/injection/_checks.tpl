@@ -18,9 +18,10 @@ are the policy's conditions for adding a sidecar, and the validations that refus
 {{- $entry := printf "(requests|limits)[.](cpu|memory)=%s" $quantity -}}
 {{- $roles := list "AWS_ROLE_ARN" "AWS_WEB_IDENTITY_TOKEN_FILE" "AWS_CONTAINER_CREDENTIALS_FULL_URI" "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" | toJson -}}
 {{- $withRole := printf "%s.filter(c, has(c.env) && c.env.exists(e, e.name in %s))" $containers $roles -}}
-{{- $audiences := list "sts.amazonaws.com" "pods.eks.amazonaws.com" | toJson -}}
+{{- $withKey := printf "%s.filter(c, has(c.env) && c.env.exists(e, e.name == \"AWS_ACCESS_KEY_ID\" && has(e.value) && (e.value.startsWith(\"AKIA\") || e.value.startsWith(\"ASIA\"))))" $containers -}}
+{{- $audiences := list "sts.amazonaws.com" "pods.eks.amazonaws.com" $settings.token.audience | uniq | toJson -}}
 {{- $tokens := printf "%s.filter(v, v.name != \"s3-access-proxy-token\" && has(v.projected) && has(v.projected.sources) && v.projected.sources.exists(s, has(s.serviceAccountToken) && has(s.serviceAccountToken.audience) && s.serviceAccountToken.audience in %s))" $volumes $audiences -}}
-{{- $withToken := printf "%s.filter(c, has(c.volumeMounts) && c.volumeMounts.exists(m, m.name == \"s3-access-proxy-token\"))" $containers -}}
+{{- $withToken := printf "(%s + object.spec.containers).filter(c, c.name != \"s3-access-proxy\" && has(c.volumeMounts) && c.volumeMounts.exists(m, m.name == \"s3-access-proxy-token\"))" (include "s3-access-proxy.cel.init" .) -}}
 {{- $takenNames := printf "object.spec.containers.filter(c, c.name in %s)" $ours -}}
 {{- $ourVolumes := list "s3-access-proxy-tls" "s3-access-proxy-token" "s3-access-proxy-config" "s3-access-proxy-workload-api" "s3-access-proxy-spiffe-helper" | toJson -}}
 {{- $takenVolumes := printf "%s.filter(v, v.name in %s)" $volumes $ourVolumes -}}
@@ -73,6 +74,11 @@ are the policy's conditions for adding a sidecar, and the validations that refus
 - name: host-network
   expression: "!has(object.spec.hostNetwork) || !object.spec.hostNetwork"
   message: {{ "spec.hostNetwork: on the node's network every process of the node would reach the proxy; remove it, or the label s3-access-proxy.io/inject" | toJson | toJson }}
+{{- range $key := list "shareProcessNamespace" "hostPID" }}
+- name: {{ kebabcase $key }}
+  expression: {{ printf "%s != \"sidecar\" || !has(object.spec.%s) || !object.spec.%s" $wish.mode $key $key | toJson }}
+  message: {{ printf "spec.%s: who sees the proxy's process can read its token; remove it, or take the mode bridge" $key | toJson | toJson }}
+{{- end }}
 - name: number-of-containers
   expression: {{ printf "size(object.spec.containers) <= 32 && size(%s) <= 32" (include "s3-access-proxy.cel.init" .) | toJson }}
   message: {{ "spec.containers: a pod with a sidecar has 32 containers of a kind at most" | toJson | toJson }}
@@ -85,6 +91,9 @@ are the policy's conditions for adding a sidecar, and the validations that refus
 - name: own-role
   expression: {{ printf "%s || size(%s) == 0" $wish.own $withRole | toJson }}
   message: {{ printf "\"spec.containers: \" + %s.map(c, c.name).join(\", \") + %s" $withRole (printf ": the environment holds an AWS role beside the proxy's%s" $exception | toJson) | toJson }}
+- name: own-keys
+  expression: {{ printf "%s || size(%s) == 0" $wish.own $withKey | toJson }}
+  message: {{ printf "\"spec.containers: \" + %s.map(c, c.name).join(\", \") + %s" $withKey (": the environment holds an AWS access key; take it out, or say s3-access-proxy.io/own-aws-credentials: \"true\"" | toJson) | toJson }}
 - name: own-token
   expression: {{ printf "%s || size(%s) == 0" $wish.own $tokens | toJson }}
   message: {{ printf "\"spec.volumes: \" + %s.map(v, v.name).join(\", \") + %s" $tokens (printf ": a token for AWS beside the proxy's%s" $exception | toJson) | toJson }}

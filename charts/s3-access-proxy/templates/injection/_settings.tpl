@@ -52,6 +52,7 @@ ports:
   admin: {{ $injection.ports.admin | int }}
   bridge_admin: {{ $injection.ports.bridgeAdmin | int }}
   helper: {{ $injection.ports.helper | int }}
+bind_address: {{ .Values.bindAddress | quote }}
 {{- end -}}
 
 {{/* Which namespaces take part: those of the values, never the excluded ones nor the release's own */}}

@@ -48,7 +48,7 @@ env:
   - {name: AWS_REGION, value: {{ . | quote }}}
   {{- end }}
   - {name: S3PROXY_LISTEN, value: "127.0.0.1:{{ int $settings.ports.proxy }}"}
-  - {name: S3PROXY_ADMIN, value: "0.0.0.0:{{ int $settings.ports.admin }}"}
+  - {name: S3PROXY_ADMIN, value: "{{ $settings.bind_address }}:{{ int $settings.ports.admin }}"}
   - {name: S3PROXY_TLS__CERTIFICATE, value: {{ $tls }}/tls.crt}
   - {name: S3PROXY_TLS__PRIVATE_KEY, value: {{ $tls }}/tls.key}
   - {name: S3PROXY_TLS__CLIENT_CA, value: {{ $tls }}/ca.crt}
@@ -64,7 +64,7 @@ volumeMounts:
 {{- $tls := "/var/run/s3-access-proxy/tls" -}}
 {{- $gateway := default dict $settings.gateway -}}
 {{- $mode := (include "s3-access-proxy.cel.wish" . | fromYaml).mode -}}
-{{- $common := list "--cert" (printf "%s/tls.crt" $tls) "--key" (printf "%s/tls.key" $tls) "--ca" (printf "%s/ca.crt" $tls) "--listen" (printf "127.0.0.1:%d" (int $settings.ports.plain)) "--admin" (printf "0.0.0.0:%d" (int $settings.ports.bridge_admin)) -}}
+{{- $common := list "--cert" (printf "%s/tls.crt" $tls) "--key" (printf "%s/tls.key" $tls) "--ca" (printf "%s/ca.crt" $tls) "--listen" (printf "127.0.0.1:%d" (int $settings.ports.plain)) "--admin" (printf "%s:%d" $settings.bind_address (int $settings.ports.bridge_admin)) -}}
 {{- $own := concat (list "connect" "--to" (printf "127.0.0.1:%d" (int $settings.ports.proxy))) $common (list "--server-name" "localhost") -}}
 {{- $away := concat (list "connect" "--to" (default "" $gateway.to)) $common -}}
 {{- with $gateway.server_name }}{{ $away = concat $away (list "--server-name" .) }}{{ end -}}
