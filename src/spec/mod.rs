@@ -6,6 +6,7 @@
 //! between runs. `bootstrap` reconciles against it, renders it, verifies it; `audit` reads it.
 
 pub mod controls;
+pub mod price;
 
 mod compile;
 mod declared;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::field::{Columns, Field};
-use super::price;
 use super::row::Row;
 use crate::config::{ObjectRule, ObjectRules};
 use crate::s3::{BucketName, Class, Encrypted, Replicated};
+use crate::spec::price;
 
 /// Milliseconds of a day and of an hour.
 const DAY: i64 = 24 * HOUR;

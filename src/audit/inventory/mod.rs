@@ -8,7 +8,6 @@ mod html;
 mod judge;
 mod locate;
 mod manifest;
-mod price;
 mod progress;
 mod read;
 mod review;

@@ -8,9 +8,9 @@ use super::compare::Changes;
 use super::field::{Columns, Field};
 use super::judge::{Check, Judge, Unchecked};
 use super::manifest::{Format, Manifest};
-use super::price;
 use super::tally::{AGES, Found, SAMPLES, Sample, Sum, Tally};
 use crate::s3::{Class, Encrypted, Replicated};
+use crate::spec::price;
 
 /// Prefixes in a result.
 const PREFIXES: usize = 20;

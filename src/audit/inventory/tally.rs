@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::judge::{Check, Verdict};
-use super::price;
 use super::row::Row;
 use crate::s3::{Class, Encrypted, LockMode, Replicated};
+use crate::spec::price;
 
 /// Prefixes that are counted apart; further ones are counted together.
 const MAX_PREFIXES: usize = 4096;

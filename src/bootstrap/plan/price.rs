@@ -3,10 +3,8 @@
 
 use serde::Serialize;
 
+use crate::spec::price::{ALARM, DATA_EVENT, INVENTORY, KEY, LOGS, METRIC, NAT, STORAGE, TRANSFER};
 use crate::spec::{Desired, InventoryFrequency, Versioning};
-
-/// When the prices were looked up, and of which region: US East (N. Virginia), in US dollars, without taxes.
-pub(super) const PRICES_OF: &str = "2025-06";
 
 /// What is assumed of each bucket.
 pub(super) const ASSUMED: &str = "each bucket holds 1,000,000 objects and 1,000 GB, of which a tenth is overwritten a \
@@ -20,26 +18,10 @@ const MILLION_REQUESTS: f64 = 10.0;
 const EVENT_GIGABYTES: f64 = 1.0;
 const DELETIONS: f64 = 100_000.0;
 
-/// S3 Standard, a gigabyte and month.
-const STORAGE: f64 = 0.023;
-/// A KMS key, a month.
-const KEY: f64 = 1.0;
-/// A million objects listed in an inventory.
-const INVENTORY: f64 = 0.0025;
-/// Metrics that a filter of request metrics makes, and each of them a month.
-const METRICS: f64 = 16.0 * 0.30;
-/// From one region to another, a gigabyte.
-const TRANSFER: f64 = 0.02;
-/// An alarm, a month.
-const ALARM: f64 = 0.10;
-/// CloudWatch Logs, a gigabyte taken in.
-const LOGS: f64 = 0.50;
-/// A data event of CloudTrail.
-const DATA_EVENT: f64 = 0.10 / 100_000.0;
+/// Metrics that a filter of request metrics makes, a month.
+const METRICS: f64 = 16.0 * METRIC;
 /// Bytes of an access log's line, as gigabytes a million requests.
 const LOG_LINES: f64 = 0.6;
-/// What a NAT gateway takes for a gigabyte, which the gateway endpoint does not.
-const NAT: f64 = 0.045;
 
 /// One line of the estimate.
 #[derive(Debug, Clone, PartialEq, Serialize)]

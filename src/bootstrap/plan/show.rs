@@ -4,12 +4,13 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::price::{ASSUMED, PRICES_OF};
+use super::price::ASSUMED;
 use super::{Plan, Step, Undo};
 use crate::bootstrap::difference::Difference;
 use crate::bootstrap::items::Item;
 use crate::bootstrap::settings::Found;
 use crate::spec::RetentionChoice;
+use crate::spec::price::AS_OF;
 
 /// Longer values are cut in text; JSON has them whole.
 const WIDTH: usize = 90;
@@ -68,7 +69,7 @@ impl Plan<'_> {
         let total: f64 = self.costs.iter().map(|cost| cost.monthly_usd).sum();
         writeln!(
             f,
-            "\nabout {total:.2} USD a month beside storage and requests (prices of us-east-1, {PRICES_OF}):"
+            "\nabout {total:.2} USD a month beside storage and requests (prices of us-east-1, {AS_OF}):"
         )?;
         for cost in &self.costs {
             writeln!(f, "  {:>8.2}  {}: {}", cost.monthly_usd, cost.what, cost.why)?;
@@ -96,7 +97,7 @@ impl Plan<'_> {
                 "mend": one.item.control.mend,
             })).collect::<Vec<_>>(),
             "kept": self.kept,
-            "cost": { "monthly_usd": total, "prices_of": PRICES_OF, "assumed": ASSUMED, "lines": self.costs },
+            "cost": { "monthly_usd": total, "prices_of": AS_OF, "assumed": ASSUMED, "lines": self.costs },
             "notes": self.desired.notes.iter().map(|it| json!({ "path": it.path, "text": it.text })).collect::<Vec<_>>(),
         })
     }
