@@ -114,7 +114,14 @@ impl Ways {
     }
 }
 
+/// Decoders of other crates panic on what their formats do not allow, which is told as damage of the file; where in
+/// their code is of interest to who looks for it.
+fn tell_of_panics_quietly() {
+    std::panic::set_hook(Box::new(|panic| tracing::debug!(%panic, "a decoder gave up")));
+}
+
 pub(super) async fn run(audit: Audit) -> u8 {
+    tell_of_panics_quietly();
     let (shown, ways) = match audit {
         Audit::Inventory(arguments) => (inventory::run(&arguments).await, arguments.ways),
         Audit::Access(arguments) => (access::run(&arguments).await, arguments.ways),

@@ -39,6 +39,8 @@ pub struct Listener {
 const AT_A_TIME: usize = 256;
 /// For a handshake, for a head and for a body each. The API server itself waits for thirty seconds at most.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Characters of what is said about something that is no review.
+const MAX_COMPLAINT: usize = 300;
 /// The API server keeps connections for reviews to come.
 const IDLE: Duration = Duration::from_mins(2);
 
@@ -133,8 +135,10 @@ impl Desk {
                 (response, reviewed.result)
             }
             Err(error) => {
-                tracing::warn!(%error, "something else than a review was sent");
-                (text(StatusCode::BAD_REQUEST, format!("{error}\n")), "nonsense")
+                // It may quote what was sent.
+                let why: String = error.to_string().chars().take(MAX_COMPLAINT).collect();
+                tracing::warn!(error = why, "something else than a review was sent");
+                (text(StatusCode::BAD_REQUEST, format!("{why}\n")), "nonsense")
             }
         }
     }

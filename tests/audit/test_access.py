@@ -78,6 +78,25 @@ def test_what_went_past_the_proxy(audit, tmp_path):
     assert "nobody (unsigned)" in text
 
 
+def test_a_bucket_that_is_not_there_has_been_asked_for_all_the_same(audit, tmp_path):
+    """S3 logs nothing for a bucket that does not exist; the proxy does, with what S3 answered. It is neither read from nor denied."""
+    missing = passed("P9", 1, bucket="gone", status=404, error_code="NoSuchBucket", bytes_out=300)
+    log = json_lines(tmp_path / "log.jsonl", passed("P1"), missing)
+    server = lines(tmp_path / "server", server_line("P1"), server_line("P9", 1, bucket="gone", status="404", error="NoSuchBucket"))
+    for s3 in (lines(tmp_path / "less", server_line("P1")), server):
+        ran = audit("access", "--proxy-log", log, "--s3-log", s3, "--output", "json")
+        assert (ran.code, ran.err) == (0, "")
+        assert (ran.json["requests"], ran.json["denials"]) == (2, 0)
+        assert ran.json["bypass"]["past"]["entries"] == []
+    touched = {entry["bucket"]: entry for entry in ran.json["touched"]["entries"]}
+    assert [touched["gone"][what] for what in ("requests", "failed", "reads", "bytes_out")] == [1, 1, 0, 0]
+    assert touched["data"]["reads"] == 1
+    stranger = lines(tmp_path / "stranger", server_line("X", 1, requester=ALICE, bucket="gone", status="404", error="NoSuchBucket"))
+    ran = audit("access", "--proxy-log", log, "--s3-log", stranger, "--output", "json")
+    [entry] = ran.json["bypass"]["past"]["entries"]
+    assert (ran.code, entry["principal"], entry["refused"]) == (1, ALICE, 1)
+
+
 def test_cloudtrail_and_server_logs_tell_of_a_request_once(audit, tmp_path):
     log = json_lines(tmp_path / "log.jsonl", passed("P1"))
     server = lines(tmp_path / "server", server_line("P1"), server_line("X", requester=ALICE))

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import random
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -170,6 +171,43 @@ def test_rows_of_columns(refused, tmp_path, format):
     rows = [row("a"), row("b", encryption_status="ROT13")]
     manifest = Report(format, [[row("c")], rows], FIELDS).write(tmp_path)
     refused(manifest, f"{data(manifest)}, row 2: EncryptionStatus 'ROT13' is not known")
+
+
+def test_a_row_without_an_end_is_not_taken_into_memory(refused, tmp_path):
+    manifest = report().write(tmp_path)
+    endless = csv_rows(GOOD) + gzip.compress(b'"reports-prod","' + b"a" * (64 << 20), 1)
+    replace(manifest, data(manifest), endless)
+    refused(manifest, f"{data(manifest)}, row 2: the row has no end")
+
+
+@pytest.mark.parametrize("key", ["/etc/hostname", "../{}", "a/../../{}", "", "."])
+def test_data_files_lie_below_the_report(refused, tmp_path, key):
+    manifest = report().write(tmp_path)
+    listed = json.loads(manifest.read_text())["files"]
+    edit(manifest, files=[{**listed[0], "key": key.format(listed[0]["key"])}])
+    refused(manifest, manifest, "is not below the report" if key else "'' is")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_whatever_is_damaged_is_told_in_one_line(audit, tmp_path, format):
+    """Bytes changed here and there, most of them in the footer, under the right digest. A change that does not show (padding, a
+    digest of the writer's own) may pass; nothing may crash, hang, or be told in part."""
+    manifest = report(format).write(tmp_path)
+    path, whole, chance = data(manifest), data(manifest).read_bytes(), random.Random(10)
+    codes = set()
+    for _ in range(40):
+        damaged = bytearray(whole)
+        for _ in range(chance.choice([1, 1, 3])):
+            at = chance.randrange(len(damaged)) if chance.random() < 0.4 else -1 - chance.randrange(min(400, len(damaged)))
+            damaged[at] = chance.choice([0, 127, 255, damaged[at] ^ 1 << chance.randrange(8)])
+        replace(manifest, path, bytes(damaged))
+        ran = audit("inventory", manifest)
+        codes.add(ran.code)
+        if ran.code == 2:
+            assert ran.out == "" and len(ran.err.splitlines()) == 1 and path.name in ran.err, ran.err
+        else:
+            assert ran.code in (0, 1) and ran.err == "", ran
+    assert 2 in codes
 
 
 def test_nothing_there(audit, tmp_path):

@@ -180,6 +180,20 @@ def test_a_token_for_the_audience_that_the_proxy_s_is_for_is_one_too():
     assert any(done.stderr.strip().endswith(message) for message in messages)
 
 
+def test_the_documented_configuration_of_a_sidecar_is_one(tmp_path):
+    """With what injection sets in the environment, and nothing else."""
+    documented = (ROOT / "docs/injection.md").read_text().split("```yaml\n# sidecar.yaml", 1)[1].split("\n", 1)[1].split("```", 1)[0]
+    (tmp_path / "config.yaml").write_text(documented)
+    [proxy] = [one for one in expected("plain")["spec"]["initContainers"] if one["name"] == "s3-access-proxy"]
+    environment = {variable["name"]: variable["value"] for variable in proxy["env"]}
+    command = [str(PROXY_BIN), "check", "--config", str(tmp_path / "config.yaml")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    ours = "spiffe://cluster.local/ns/reports/sa/api"
+    asked = ["explain", *command[2:], "--identity", ours, "--method", "GET", "--url", "/reports-prod/daily/x"]
+    assert subprocess.run([str(PROXY_BIN), *asked], env=environment, capture_output=True, timeout=60).returncode == 0
+
+
 def test_keys_that_come_from_a_secret_are_warned_of(webhook):
     keyed = pod("plain")
     keyed["spec"]["containers"][0]["env"] = [

@@ -169,6 +169,7 @@ def test_no_value_in_the_place_of_another_brings_it_down(running: Webhook) -> No
         b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{}}', b'{"a":' * 5000, b"[" * 1_000_000,
         b'{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"1"}}', b"<xml/>", b"0" * 2_000_000,
     ],
+    ids=range(12),
 )  # fmt: skip
 def test_nonsense_is_refused_within_the_timeout(body: bytes, running: Webhook) -> None:
     started = time.monotonic()

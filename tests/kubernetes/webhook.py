@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 import subprocess
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -35,22 +36,26 @@ class Webhook:
         file = folder / "webhook.yaml"
         file.write_text(yaml.safe_dump(config))
         command = [PROXY_BIN, "webhook", "--config", file]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert self.process.stderr
-        for line in self.process.stderr:
-            said = json.loads(line)
-            if said["message"] == "listening":
-                self.port, self.admin = (int(said[key].rsplit(":", 1)[1]) for key in ("listen", "admin"))
-                return
-        raise AssertionError("it did not start")
+        # A pipe that nobody empties would hold it up.
+        self.log = folder / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, stderr=log)
+        end = time.monotonic() + 30
+        while time.monotonic() < end and self.process.poll() is None:
+            for line in self.log.read_text().splitlines(keepends=True):
+                if line.endswith("\n") and (said := json.loads(line))["message"] == "listening":
+                    self.port, self.admin = (int(said[key].rsplit(":", 1)[1]) for key in ("listen", "admin"))
+                    return
+            time.sleep(0.05)
+        self.process.kill()
+        raise AssertionError(f"it did not start: {self.log.read_text()}")
 
     def __enter__(self) -> Webhook:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        _, log = self.process.communicate(timeout=30)
-        assert self.process.returncode == 0, log
+        assert self.process.wait(30) == 0, self.log.read_text()
 
     def connection(self) -> http.client.HTTPSConnection:
         trust = ssl.create_default_context(cafile=str(self.certificate))

@@ -91,7 +91,7 @@ impl Review {
     fn touched_table(&self) -> String {
         let bar = |entry: &Entry<super::tally::Touching, super::tally::Touched>| {
             let touched = &entry.count;
-            let parts = [touched.reads, touched.lists, touched.writes, touched.deletes];
+            let parts = [touched.reads, touched.lists, touched.writes, touched.deletes, touched.failed];
             Bar {
                 name: format!("{} {}", entry.what.identity, entry.what.prefix).trim_end().to_owned(),
                 parts: parts.into_iter().enumerate().collect(),
@@ -99,11 +99,17 @@ impl Review {
             }
         };
         let busiest: Vec<Bar> = self.touched.entries.iter().take(8).map(bar).collect();
-        let chart =
-            bars("Requests", &["reads", "lists", "writes", "deletes"], &busiest, Scale::Common, count);
+        let chart = bars(
+            "Requests",
+            &["reads", "lists", "writes", "deletes", "failed"],
+            &busiest,
+            Scale::Common,
+            count,
+        );
         let row = |entry: &Entry<super::tally::Touching, super::tally::Touched>| {
             let touched = &entry.count;
-            let numbers = [touched.reads, touched.lists, touched.writes, touched.deletes].map(count);
+            let numbers =
+                [touched.reads, touched.lists, touched.writes, touched.deletes, touched.failed].map(count);
             let sizes = [bytes(touched.bytes_out), bytes(touched.bytes_in)];
             let mut row = vec![
                 Cell::Code(entry.what.identity.clone()),
@@ -117,7 +123,7 @@ impl Review {
         if rows.is_empty() {
             return "<p class=\"dim\">Nobody anything.</p>".to_owned();
         }
-        let heads = ["who", "where", "reads", "lists", "writes", "deletes", "got", "sent", "last"];
+        let heads = ["who", "where", "reads", "lists", "writes", "deletes", "failed", "got", "sent", "last"];
         format!("{chart}{}", table(&heads, &rows))
     }
 

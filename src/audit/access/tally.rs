@@ -61,6 +61,8 @@ pub struct Touched {
     pub writes: u64,
     /// Deletes.
     pub deletes: u64,
+    /// What S3 did not do, as for an object or a bucket that is not there: nothing was touched.
+    pub failed: u64,
     /// Bytes that the client sent.
     pub bytes_in: u64,
     /// Bytes that it got.
@@ -167,6 +169,11 @@ impl<'a> Tally<'a> {
                 .to_owned(),
         });
         touched.requests += 1;
+        later(&mut touched.last, &request.time);
+        if (400..500).contains(&request.status) {
+            touched.failed += 1;
+            return;
+        }
         *match manner {
             Manner::Read => &mut touched.reads,
             Manner::List => &mut touched.lists,
@@ -175,7 +182,6 @@ impl<'a> Tally<'a> {
         } += 1;
         touched.bytes_in += request.bytes_in;
         touched.bytes_out += request.bytes_out;
-        later(&mut touched.last, &request.time);
     }
 
     /// A line names one grant, and a request of several accesses may have needed more: each access is judged by the

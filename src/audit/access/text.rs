@@ -125,7 +125,8 @@ impl Review {
 
     fn tables(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.touched.is_empty() {
-            let heads = ["who", "where", "reads", "lists", "writes", "deletes", "got", "sent", "last"];
+            let heads =
+                ["who", "where", "reads", "lists", "writes", "deletes", "failed", "got", "sent", "last"];
             let mut rows = vec![heads.map(str::to_owned).to_vec()];
             for Entry { what, count: touched } in self.touched.entries.iter().take(ROWS) {
                 rows.push(vec![
@@ -135,12 +136,13 @@ impl Review {
                     count(touched.lists),
                     count(touched.writes),
                     count(touched.deletes),
+                    count(touched.failed),
                     bytes(touched.bytes_out),
                     bytes(touched.bytes_in),
                     line(&touched.last),
                 ]);
             }
-            write!(f, "\nwho touched what\n{}", table(&rows, 7))?;
+            write!(f, "\nwho touched what\n{}", table(&rows, 8))?;
             rest(f, &self.touched)?;
         }
         if !self.denied.is_empty() {

@@ -1,7 +1,7 @@
 //! CSV: gzip, every value quoted, no header, `\n`. Keys are URL-encoded with `+` for a space, as HTML forms do.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 
 use csv::{ByteRecord, ReaderBuilder};
 use flate2::bufread::MultiGzDecoder;
@@ -17,6 +17,29 @@ use crate::s3::{Class, Encrypted, Replicated};
 /// Larger than a page of the decoder, smaller than the cache.
 const BUFFER: usize = 128 * 1024;
 
+/// Bytes of a row, far above what a key and a list of a hundred grants come to: without a bound, a row without an end
+/// would be taken into memory whole.
+const LONGEST: usize = 1024 * 1024;
+
+/// What is decompressed, with a bound on each row.
+struct Rows<R> {
+    from: R,
+    /// Of this row, and of those behind it that have been read with it.
+    left: usize,
+}
+
+impl<R: Read> Read for Rows<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::other("the row has no end"));
+        }
+        let most = into.len().min(self.left);
+        let read = self.from.read(&mut into[..most])?;
+        self.left -= read;
+        Ok(read)
+    }
+}
+
 /// Hands on every row with its number, from 1.
 pub(super) fn read(
     file: File,
@@ -31,10 +54,11 @@ pub(super) fn read(
         .has_headers(false)
         .flexible(true)
         .buffer_capacity(BUFFER)
-        .from_reader(MultiGzDecoder::new(source));
+        .from_reader(Rows { from: MultiGzDecoder::new(source), left: LONGEST });
     let (mut record, mut key) = (ByteRecord::new(), Vec::new());
     for number in 1.. {
         let damaged = |why: String| AuditError::damaged(Spot::row(name, number), why);
+        reader.get_mut().left = LONGEST;
         if !reader.read_byte_record(&mut record).map_err(|error| damaged(plain(&error)))? {
             break;
         }

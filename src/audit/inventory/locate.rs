@@ -63,6 +63,12 @@ pub(super) fn data(store: &Store, manifest: &Manifest, file: &DataFile) -> Resul
         Place::S3 { bucket, .. } => return Ok(Place::S3 { bucket: bucket.clone(), key: file.key.clone() }),
         Place::Local(path) => path.ancestors().skip(1),
     };
+    // A key is a path here, and may not lead anywhere else.
+    let mut parts = std::path::Path::new(&file.key).components();
+    if !parts.all(|part| matches!(part, std::path::Component::Normal(_))) {
+        let why = format!("the data file '{}' is not below the report", file.key.escape_debug());
+        return Err(AuditError::damaged(Spot::file(&manifest.place), why));
+    }
     let name = file.key.rsplit('/').next().unwrap_or(&file.key);
     let here = manifest.place.folder();
     let mut tried = vec![here.join(name), here.join("data").join(name)];

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use md5::{Digest, Md5};
@@ -47,7 +48,11 @@ impl Reading<'_> {
                 let Some(file) = files.get(at).filter(|_| !failed.load(Ordering::Relaxed)) else {
                     return Ok(state);
                 };
-                let rows = self.file(file, |number, row| each(&mut state, at, number, row));
+                let reading = || self.file(file, |number, row| each(&mut state, at, number, row));
+                // A decoder that panics has met what its format does not allow. What it leaves behind is not looked at.
+                let rows = catch_unwind(AssertUnwindSafe(reading)).unwrap_or_else(|_| {
+                    Err(AuditError::damaged(Spot::file(&file.key), "it cannot be decoded"))
+                });
                 rows.map_err(|error| {
                     failed.store(true, Ordering::Relaxed);
                     (at, error)
@@ -59,9 +64,7 @@ impl Reading<'_> {
         std::thread::scope(|scope| {
             let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
             for handle in handles {
-                // A decoder that panics has met what its format does not allow.
-                let gave_up =
-                    || AuditError::damaged(Spot::file(&self.manifest.place), "a data file cannot be decoded");
+                let gave_up = || AuditError::damaged(Spot::file(&self.manifest.place), "reading broke off");
                 match handle.join().unwrap_or_else(|_| Err((0, gave_up()))) {
                     Ok(state) => states.push(state),
                     Err(error) if first.as_ref().is_none_or(|(at, _)| error.0 < *at) => first = Some(error),
