@@ -97,8 +97,10 @@ def test_a_review_in_flight_is_answered_after_sigterm(running: Webhook) -> None:
     trust = ssl.create_default_context(cafile=str(running.certificate))
     with trust.wrap_socket(socket.create_connection(("localhost", running.port)), server_hostname="localhost") as connection:
         connection.settimeout(DEADLINE)
-        connection.sendall(b"POST /mutate HTTP/1.1\r\nHost: s\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:100])
-        until("the review under way", lambda: "s3webhook" in running.look("/metrics")[1])
+        connection.sendall(b"POST /mutate HTTP/1.1\r\nHost: s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+        # It waits for the body: the review is under way.
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body[:100])
         running.process.terminate()
         until("that it is not ready", lambda: running.look("/readyz")[0] == 503)
         with pytest.raises(OSError):
