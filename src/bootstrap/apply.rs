@@ -100,6 +100,9 @@ async fn take<'d>(cx: &mut Context<'d>, step: &Step<'d>, patience: Patience) -> 
     if now.found != step.found && step.found != Found::Absent {
         return Ok(Taken::Changed(json!(now.found.value())));
     }
+    if now.wanted.to_string().contains("{{") {
+        return Err(CallError::Unknown { resource: step.item.id() });
+    }
     let attempts = {
         let cx = &*cx;
         let write = async || Box::pin(step.item.setting.write(cx, &now.wanted, &now.found)).await;

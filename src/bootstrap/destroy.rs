@@ -10,7 +10,7 @@ use super::context::Context;
 use super::items::Item;
 use super::journal::Journal;
 use super::patience::Patience;
-use super::settings::{BucketPart, Found, KeyPart, Setting, removal};
+use super::settings::{Found, KeyPart, Setting, removal};
 use super::survey::survey;
 use super::{ApplyError, Lease};
 use crate::spec::Duty;
@@ -22,12 +22,14 @@ pub struct Removal<'d> {
     pub goes: Vec<Item<'d>>,
     /// What stays although the declaration names it, and why.
     pub stays: Vec<(String, String)>,
+    key_is_asked_for: bool,
 }
 
 impl<'d> Removal<'d> {
-    /// Looks at what there is.
-    pub async fn make(cx: &Context<'d>) -> Result<Self, CallError> {
-        let mut removal = Self { goes: Vec::new(), stays: Vec::new() };
+    /// Looks at what there is. The key goes only where that is `asked` for: what was encrypted with it may lie in a bucket that is
+    /// no longer declared, or anywhere else, and is lost with it.
+    pub async fn make(cx: &Context<'d>, key_is_asked_for: bool) -> Result<Self, CallError> {
+        let mut removal = Self { goes: Vec::new(), stays: Vec::new(), key_is_asked_for };
         for one in survey(cx).await?.into_iter().rev().filter(|one| one.item.is_resource()) {
             let item = one.item;
             match &one.found {
@@ -42,19 +44,20 @@ impl<'d> Removal<'d> {
 
     async fn place(&mut self, cx: &Context<'d>, item: Item<'d>) -> Result<(), CallError> {
         let why = match item.setting {
-            Setting::Bucket(bucket, BucketPart::Itself) => removal::bucket_stays(cx, &bucket.name).await?,
-            Setting::Trail(trail, super::settings::TrailPart::LogGroup) => {
-                removal::log_group_stays(cx, &trail.log_group).await?
+            Setting::Key(_, KeyPart::Itself)
+                if self.stays.iter().any(|(id, _)| id.starts_with("bucket ")) =>
+            {
+                Some("a bucket stays, and its objects cannot be read without the key")
             }
-            Setting::Key(_, KeyPart::Itself) => {
-                let needed = self.stays.iter().any(|(id, _)| id.starts_with("bucket "));
-                needed.then_some("a bucket stays, and its objects cannot be read without the key")
-            }
+            Setting::Key(_, KeyPart::Itself) if !self.key_is_asked_for => Some(
+                "whatever was ever encrypted with it would be lost, in buckets that are no longer declared too: --delete-key, \
+                 if nothing is left",
+            ),
             Setting::Endpoint(plan, _) if plan.mode == crate::spec::EndpointMode::Adopt => {
                 Some("it was adopted, not made")
             }
             Setting::Oidc(_) => Some("other workloads of the cluster may use it"),
-            _ => None,
+            _ => removal::stays(cx, &item).await?,
         };
         match why {
             Some(why) => self.keep(&item, why),
@@ -109,8 +112,15 @@ pub async fn destroy<'d>(
         progress(at, item);
         lease.check().await?;
         journal.write("step", json!({ "id": item.id(), "action": "delete" }))?;
-        let write = async || Box::pin(removal::remove(cx, item)).await;
-        let done = patience.while_refused(write).await;
+        let looked = removal::stays(cx, item).await;
+        let done = match looked {
+            Ok(None) => patience.while_refused(async || Box::pin(removal::remove(cx, item)).await).await,
+            Ok(Some(why)) => {
+                journal.write("done", json!({ "id": item.id(), "result": "stays", "why": why }))?;
+                continue;
+            }
+            Err(error) => Err(error),
+        };
         let (result, error) = match &done {
             Ok(_) => ("deleted", Value::Null),
             Err(error) => ("failed", error.to_string().into()),

@@ -7,8 +7,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::process::{Pid, test_kill_process};
-
 use super::account::{Account, CallError, failed, optional};
 use crate::spec::Desired;
 
@@ -200,42 +198,78 @@ impl<'a> Lease<'a> {
     }
 }
 
-/// Who has a generation, as the tag says it: `<generation> <host> <process>`, or `<generation> free`.
+/// Who has a generation, as the tag says it: `<generation> <host> <process> <birth>`, or `<generation> free`.
 struct Holder {
     generation: u32,
     host: String,
     process: String,
+    birth: String,
 }
 
 impl Holder {
     fn ourselves(generation: u32) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { generation, host, process: std::process::id().to_string() }
+        let process = std::process::id().to_string();
+        Self { generation, host, birth: birth(&process).unwrap_or_default(), process }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split(' ');
+        let mut words = text.split(' ').map(str::to_owned);
         let generation = words.next()?.parse().ok()?;
-        let (host, process) = (words.next()?.to_owned(), words.next().unwrap_or_default().to_owned());
-        Some(Self { generation, host, process })
+        let mut word = || words.next().unwrap_or_default();
+        Some(Self { generation, host: word(), process: word(), birth: word() })
     }
 
-    /// Whether it was let go, or its process was on this machine and is no more.
+    /// Whether it was let go, or its process was on this machine, among the processes that are seen from here, and is no more.
     fn is_gone(&self) -> bool {
-        let ourselves = Self::ourselves(self.generation);
         if self.process.is_empty() {
             return self.host == "free";
         }
-        if self.host != ourselves.host {
-            return false;
-        }
-        let process = self.process.parse().ok().and_then(Pid::from_raw);
-        self.process == ourselves.process || process.is_none_or(|process| test_kill_process(process).is_err())
+        let ourselves = Self::ourselves(self.generation);
+        let namespace = |birth: &str| birth.split(':').next().unwrap_or_default().to_owned();
+        let is_near = self.host == ourselves.host
+            && !self.birth.is_empty()
+            && namespace(&self.birth) == namespace(&ourselves.birth);
+        is_near && birth(&self.process).is_none_or(|birth| birth != self.birth)
     }
+}
+
+/// What tells a process from a later one, or one of another container, with the same number: its PID namespace, and when it was
+/// started, in clock ticks since the machine was. `None` where there is no such process, or no `/proc`.
+fn birth(process: &str) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The second field is the program's name, in parentheses, and may hold anything; the 22nd is the start.
+    let started = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.to_owned();
+    let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    let namespace: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    Some(format!("{namespace}:{started}"))
 }
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {}", self.generation, self.host, self.process)
+        write!(f, "{} {} {} {}", self.generation, self.host, self.process, self.birth)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(change: impl FnOnce(&mut Holder)) -> Holder {
+        let mut holder = Holder::ourselves(1);
+        change(&mut holder);
+        Holder::parse(&holder.to_string()).unwrap()
+    }
+
+    #[test]
+    fn only_a_process_that_is_known_to_be_gone_is_gone() {
+        assert!(!holder(|_| {}).is_gone(), "it is running");
+        assert!(holder(|it| it.birth.push('1')).is_gone(), "another process has its number now");
+        assert!(holder(|it| it.process = "4194999".to_owned()).is_gone(), "beyond what Linux gives out");
+        let elsewhere = holder(|it| it.birth.insert(0, '9'));
+        assert!(!elsewhere.is_gone(), "of another PID namespace, which is not seen from here");
+        assert!(!holder(|it| it.host.push('x')).is_gone(), "on another machine");
+        assert!(!holder(|it| it.birth.clear()).is_gone(), "nothing is known of it");
+        assert!(Holder::parse("7 free").unwrap().is_gone());
     }
 }

@@ -64,6 +64,10 @@ fn passes(error: &CallError) -> bool {
         | "PriorRequestNotComplete"
         | "ResourceConflictException"
         | "NoSuchBucket"
+        | "NoSuchEntity"
+        | "NoSuchEntityException"
+        | "NotFoundException"
+        | "InvalidBucketState"
         | "InvalidTargetBucketForLogging"
         | "InvalidCloudWatchLogsRoleArnException"
         | "InvalidCloudWatchLogsLogGroupArnException"
@@ -74,6 +78,7 @@ fn passes(error: &CallError) -> bool {
         | "MalformedPolicyDocument"
         | "MalformedPolicyDocumentException"
         | "InvalidParameter" => names_principal,
+        "InvalidRequest" => error.message().contains("ersioning"),
         _ => false,
     }
 }

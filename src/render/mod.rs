@@ -31,7 +31,7 @@ pub fn render(declaration: &Declaration) -> Vec<Rendered> {
             "# The proxy's configuration for {}/{}, from {}: buckets by their real names, the credentials of its role.\n",
             workload.namespace, workload.service_account, workload.grants_from
         );
-        files.push(Rendered { path: format!("proxy/{name}.yaml"), text: format!("{head}{config}\n") });
+        files.push(Rendered { path: format!("proxy/{name}.yaml"), text: format!("{head}{config}") });
     }
     files.extend(policies(&declaration.desired));
     files.sort_by(|one, other| one.path.cmp(&other.path));

@@ -145,8 +145,11 @@ class Account:
         return self.run(*self.apply_arguments(*more))
 
     def start_apply(self) -> subprocess.Popen[str]:
+        return self.start(*self.apply_arguments())
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.command(*self.apply_arguments()),
+            self.command(*arguments),
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

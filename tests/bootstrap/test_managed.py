@@ -9,7 +9,7 @@ from collections.abc import Callable
 import boto3
 import pytest
 from account import NAME, OWNER, Account
-from emulators import REGION
+from emulators import REGION, Fault, Hold
 
 COPY_REGION = "eu-central-1"
 
@@ -23,7 +23,7 @@ class Bare(Account):
         subnet = ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
         self.route_table = ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
         ec2.associate_route_table(RouteTableId=self.route_table, SubnetId=subnet)
-        made = ec2.create_vpc_endpoint(VpcId=self.vpc, ServiceName=f"com.amazonaws.{REGION}.s3")
+        made = ec2.create_vpc_endpoint(VpcId=self.vpc, ServiceName=f"com.amazonaws.{REGION}.s3", VpcEndpointType="Gateway")
         self.endpoint = made["VpcEndpoint"]["VpcEndpointId"]
         self.client("eks").create_cluster(
             name="apps",
@@ -110,9 +110,34 @@ def test_what_is_replicated_is_what_was_said(managed: Bare) -> None:
     assert {"Key": OWNER, "Value": NAME} in role["Tags"]
 
 
-def test_destroy_leaves_what_belongs_to_all(managed: Bare) -> None:
+def test_an_operator_needs_no_data(managed: Bare) -> None:
+    """S3 answers whoever is no client as the bucket's own policy says: no listing, no HeadBucket, which is one."""
+    data = lambda call: call.account == managed.number and call.name in {"s3:HEAD bucket", "s3:GET bucket", "s3:GET versions"}  # noqa: E731
+    managed.door.faults[:] = [Fault(data, "AccessDenied", "explicit deny in a resource-based policy", 403, times=1000)]
+    assert managed.plan(code=0)["refused"] == []
+    shown = json.loads(managed.run("destroy", "-f", str(managed.spec), "--json").stdout)
+    managed.door.faults.clear()
+    stays = {one["id"]: one["why"] for one in shown["stays"]}
+    assert "break-glass" in stays[f"bucket {managed.bucket('data')}"]
+
+
+def test_events_that_come_at_the_last_moment_are_kept(managed: Bare) -> None:
+    logs, group = managed.client("logs"), f"/aws/cloudtrail/{NAME}"
+    is_first = lambda call: call.account == managed.number and call.is_write and call.service != "logs"  # noqa: E731
+    hold = Hold(is_first, before=True)
+    managed.door.holds[:] = [hold]
+    destroying = managed.start("destroy", "-f", str(managed.spec), "--yes", "--journal", str(managed.journal))
+    assert hold.reached.wait(60)
+    managed.door.holds.clear()
+    logs.create_log_stream(logGroupName=group, logStreamName="late")
+    hold.over.set()
+    destroying.communicate(timeout=120)
     done = managed.run("destroy", "-f", str(managed.spec), "--yes", "--journal", str(managed.journal))
     assert done.returncode == 0, done.stdout + done.stderr
+    assert [it["logGroupName"] for it in logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]] == [group]
+
+
+def test_destroy_leaves_what_belongs_to_all(managed: Bare) -> None:
     s3, eks = managed.client("s3"), managed.client("eks")
     names = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     assert managed.bucket("data") not in names and f"copy-{managed.number}" in names
@@ -122,3 +147,38 @@ def test_destroy_leaves_what_belongs_to_all(managed: Bare) -> None:
     # The trail that carries the tag was the deployment's own and wrote into its bucket; what is not its own stays.
     assert managed.client("cloudtrail").describe_trails()["trailList"] == []
     test_the_account_is_never_public(managed)
+
+
+def test_the_key_goes_only_when_that_is_asked_for(managed: Bare) -> None:
+    kms = managed.client("kms")
+    key = kms.describe_key(KeyId=f"alias/{NAME}")["KeyMetadata"]
+    assert key["KeyState"] == "Enabled"
+    done = managed.run("destroy", "-f", str(managed.spec), "--yes", "--delete-key", "--journal", str(managed.journal))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] == "PendingDeletion"
+
+
+def test_what_is_somebody_elses_is_neither_taken_over_nor_taken_away(new_account: Callable[..., Account]) -> None:
+    account = new_account("managed", Bare)
+    account.make_trail(f"{NAME}-trail")
+    account.client("eks").create_pod_identity_association(
+        clusterName="apps",
+        namespace="reports",
+        serviceAccount="reports-api",
+        roleArn=f"arn:aws:iam::{account.number}:role/somebody-elses",
+    )
+    refused = {one["id"] for one in account.plan(code=1)["refused"]}
+    assert {f"trail {NAME}-trail", "pod identity reports-reports-reports-api"} <= refused
+    assert json.loads(account.run("destroy", "-f", str(account.spec), "--json").stdout)["goes"] == []
+
+
+def test_no_policy_is_written_with_a_gap_in_it(new_account: Callable[..., Account]) -> None:
+    """The endpoint is for others to make, and they have not."""
+    account = new_account("managed", Bare)
+    account.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[account.endpoint])
+    account.spec.write_text(account.spec.read_text().replace("endpoint: adopt", "endpoint: verify"))
+    plan = account.plan(code=1)
+    refused = {one["id"]: one["why"] for one in plan["refused"]}
+    assert "the ID of the S3 gateway endpoint" in refused[f"bucket {account.bucket('data')}: policy"]
+    assert account.run("apply", "-f", str(account.spec), "--yes").returncode == 1
+    assert account.bucket("data") not in {it["Name"] for it in account.client("s3").list_buckets()["Buckets"]}

@@ -47,6 +47,24 @@ fn rendered_twice_it_is_the_same_and_the_template_is_what_standard_output_gets()
 }
 
 #[test]
+fn no_resource_is_in_the_place_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = root().join("tests/data/bootstrap");
+    fs::copy(sample.join("proxy.yaml"), folder.path().join("proxy.yaml")).unwrap();
+    let file = folder.path().join("bootstrap.yaml");
+    let bucket = |base: &str| {
+        format!("  - {{ profile: application-data, name: {{ strategy: derived, base: {base} }} }}\n")
+    };
+    let more: String = ["data1", "data-1", "data-1-policy", "data-policy"].map(bucket).concat();
+    let text = fs::read_to_string(sample.join("application-data.yaml")).unwrap();
+    fs::write(&file, text.replace("access: {", &format!("{more}access: {{"))).unwrap();
+    let template = &rendered(&file)["cloudformation.yaml"];
+    let count =
+        |kind: &str| template.lines().filter(|line| line.trim() == format!("Type: \"{kind}\"")).count();
+    assert_eq!((count("AWS::S3::Bucket"), count("AWS::S3::BucketPolicy")), (6, 6), "{template}");
+}
+
+#[test]
 fn the_rendered_configurations_are_good_ones() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");

@@ -54,6 +54,12 @@ pub enum CallError {
         /// The chain of causes.
         why: String,
     },
+    /// What is to be written depends on something that was there and is no more.
+    #[error("{resource}: needs an ID or ARN that AWS no longer has: make a new plan")]
+    Unknown {
+        /// What it was about.
+        resource: String,
+    },
     /// AWS said yes, and a fresh read says otherwise.
     #[error("{resource}: written and accepted, but read back otherwise: {found}")]
     NotTaken {
@@ -69,7 +75,7 @@ impl CallError {
     pub fn code(&self) -> &str {
         match self {
             Self::Refused { code, .. } => code,
-            Self::Unanswered { .. } | Self::NotTaken { .. } => "",
+            Self::Unanswered { .. } | Self::Unknown { .. } | Self::NotTaken { .. } => "",
         }
     }
 
@@ -77,7 +83,7 @@ impl CallError {
     pub(in crate::bootstrap) fn message(&self) -> &str {
         match self {
             Self::Refused { message, .. } => message,
-            Self::Unanswered { .. } | Self::NotTaken { .. } => "",
+            Self::Unanswered { .. } | Self::Unknown { .. } | Self::NotTaken { .. } => "",
         }
     }
 
@@ -85,7 +91,7 @@ impl CallError {
     pub(in crate::bootstrap) fn request_id(&self) -> &str {
         match self {
             Self::Refused { request_id, .. } => request_id,
-            Self::Unanswered { .. } | Self::NotTaken { .. } => "",
+            Self::Unanswered { .. } | Self::Unknown { .. } | Self::NotTaken { .. } => "",
         }
     }
 }

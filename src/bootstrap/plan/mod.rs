@@ -16,9 +16,9 @@ use super::account::CallError;
 use super::context::Context;
 use super::difference::Difference;
 use super::items::Item;
-use super::settings::{BucketPart, Found, KeyPart, Setting};
+use super::settings::{BucketPart, EndpointPart, Found, KeyPart, Setting};
 use super::survey::{Observed, survey};
-use crate::spec::{Desired, Duty, RetentionChoice};
+use crate::spec::{Desired, Duty, Fact, RetentionChoice};
 
 /// Everything that differs, and what is done about it.
 #[derive(Debug)]
@@ -104,7 +104,32 @@ impl<'d> Plan<'d> {
         for one in observed {
             plan.place(one, &created);
         }
+        plan.refuse_unknown();
         plan
+    }
+
+    /// A step that needs a fact which nothing before it makes known would write the mark that stands for it.
+    fn refuse_unknown(&mut self) {
+        for (fact, what) in [
+            (Fact::KeyArn, "the ARN of the KMS key"),
+            (Fact::EndpointId, "the ID of the S3 gateway endpoint"),
+            (Fact::OidcIssuer, "the cluster's OIDC issuer"),
+        ] {
+            let makes = |step: &Step<'_>| match fact {
+                Fact::KeyArn => matches!(step.item.setting, Setting::Key(_, KeyPart::Itself)),
+                Fact::EndpointId => matches!(step.item.setting, Setting::Endpoint(_, EndpointPart::Itself)),
+                Fact::OidcIssuer => false,
+            };
+            if self.steps.iter().any(makes) {
+                continue;
+            }
+            let mark = fact.to_string();
+            let along = |step: &Step<'_>| step.along.iter().any(|one| one.wanted.to_string().contains(&mark));
+            let needs = |step: &&Step<'_>| step.wanted.to_string().contains(&mark) || along(step);
+            let why = format!("needs {what}, which is not there: make it first, or let this program make it");
+            let refused: Vec<_> = self.steps.iter().filter(needs).map(|step| step.item.id()).collect();
+            self.refused.extend(refused.into_iter().map(|id| Refused { id, why: why.clone() }));
+        }
     }
 
     fn place(&mut self, one: Observed<'d>, created: &HashSet<(&'static str, &'d str)>) {

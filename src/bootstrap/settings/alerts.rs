@@ -261,8 +261,19 @@ pub(super) fn wanted_alarm(alarm: &Alarm) -> Value {
 pub(super) async fn read_alarm(cx: &Context<'_>, alarm: &Alarm) -> Result<Found, CallError> {
     let asked = cx.account.cloudwatch.describe_alarms().alarm_names(&alarm.name).send().await;
     let answer = asked.map_err(failed("cloudwatch:DescribeAlarms", &alarm.name))?;
-    let found = answer.metric_alarms.unwrap_or_default().into_iter().next();
-    Ok(found
+    let Some(found) = answer.metric_alarms.unwrap_or_default().into_iter().next() else {
+        return Ok(Found::Absent);
+    };
+    let arn = found.alarm_arn.clone().unwrap_or_default();
+    let asked = cx.account.cloudwatch.list_tags_for_resource().resource_arn(arn).send().await;
+    let tags = asked.map_err(failed("cloudwatch:ListTagsForResource", &alarm.name))?.tags.unwrap_or_default();
+    let is_ours = |tag: &aws_sdk_cloudwatch::types::Tag| {
+        tag.key.as_deref() == Some(OWNER_TAG) && tag.value.as_deref() == Some(cx.desired.name.as_str())
+    };
+    if !tags.iter().any(is_ours) {
+        return Ok(Found::Foreign(super::untagged(cx)));
+    }
+    Ok(Some(found)
         .map(|found| {
             json!({
                 "metric": format!(

@@ -150,36 +150,54 @@ pub(super) async fn read(
     }
 }
 
-/// `HeadBucket` before anything else: in us-east-1 creating a bucket that one owns succeeds, and resets its ACLs.
+/// Looks before anything else: in us-east-1 creating a bucket that one owns succeeds, and resets its ACLs. By its location and
+/// not by `HeadBucket`, which is `s3:ListBucket` and denied to whoever is no client: an operator needs no data.
 async fn itself(cx: &Context<'_>, bucket: &DesiredBucket) -> Result<Found, CallError> {
     let (name, owner) = (&bucket.name, &cx.account.id);
-    let asked = cx.account.s3.head_bucket().bucket(name).expected_bucket_owner(owner).send().await;
-    let region = match asked.map_err(failed("s3:HeadBucket", name)) {
-        Ok(answer) => answer.bucket_region.unwrap_or_else(|| cx.desired.region.to_string()),
-        Err(error) if ["NotFound", "NoSuchBucket", "404"].contains(&error.code()) => {
-            return Ok(Found::Absent);
-        }
-        Err(error) if ["301", "PermanentRedirect", "MovedPermanently"].contains(&error.code()) => {
-            return Ok(Found::Foreign(format!(
-                "a bucket of this name lies in another region than {}: from there every byte is paid for, and the \
-                 gateway endpoint does not lead there",
-                cx.desired.region
-            )));
-        }
-        Err(error) if ["403", "Forbidden", "AccessDenied"].contains(&error.code()) => {
+    let asked = cx.account.s3.get_bucket_location().bucket(name).expected_bucket_owner(owner).send().await;
+    let region = match asked.map_err(failed("s3:GetBucketLocation", name)) {
+        Ok(answer) => location(answer.location_constraint.as_ref()).to_owned(),
+        Err(error) if error.code() == "NoSuchBucket" => return Ok(Found::Absent),
+        Err(error) if ELSEWHERE.contains(&error.code()) => "another region".to_owned(),
+        Err(error) if error.code() == "AccessDenied" => {
             return Ok(Found::Foreign(format!(
                 "the name is taken by another account, or {} may not look at it: choose another name, or allow \
-                 s3:ListBucket on it",
+                 s3:GetBucketLocation on it",
                 cx.account.caller
             )));
         }
         Err(error) => return Err(error),
     };
+    if region != cx.desired.region.as_str() {
+        return Ok(Found::Foreign(format!(
+            "a bucket of this name lies in {region} and not in {}: from there every byte is paid for, and the gateway \
+             endpoint does not lead there",
+            cx.desired.region
+        )));
+    }
     let tags = existing_tags(cx, name).await?;
     if tags.get(OWNER_TAG).map(String::as_str) != Some(cx.desired.name.as_str()) {
         return Ok(Found::Foreign(super::untagged(cx)));
     }
     Ok(Found::Present(json!({ "region": region })))
+}
+
+/// What S3 says of a bucket that is not in the region which was asked.
+const ELSEWHERE: [&str; 5] = [
+    "301",
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+    "MovedPermanently",
+    "PermanentRedirect",
+];
+
+/// S3's oldest regions go by other names. Source: Amazon S3 API reference, `GetBucketLocation`.
+fn location(constraint: Option<&BucketLocationConstraint>) -> &str {
+    match constraint.map(BucketLocationConstraint::as_str) {
+        None | Some("") => "us-east-1",
+        Some("EU") => "eu-west-1",
+        Some(region) => region,
+    }
 }
 
 async fn existing_tags(cx: &Context<'_>, name: &str) -> Result<Tags, CallError> {

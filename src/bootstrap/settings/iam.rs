@@ -46,7 +46,9 @@ pub(super) async fn read_policy(cx: &Context<'_>, policy: &ManagedPolicy) -> Res
     let asked = iam.get_policy().policy_arn(&policy.arn).send().await;
     let answer = optional(asked.map_err(failed("iam:GetPolicy", &policy.arn)), ABSENT)?;
     let Some(found) = answer.and_then(|answer| answer.policy) else { return Ok(Found::Absent) };
-    if !is_ours(cx, found.tags()) {
+    // CloudFormation puts no tags on managed policies: one that it made is known by its description.
+    let rendered = found.tags().is_empty() && found.description.as_ref() == Some(&policy.description);
+    if !rendered && !is_ours(cx, found.tags()) {
         return Ok(Found::Foreign(super::untagged(cx)));
     }
     let version = found.default_version_id.unwrap_or_default();

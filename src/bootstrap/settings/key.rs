@@ -114,6 +114,16 @@ pub(super) async fn write(cx: &Context<'_>, key: &DesiredKey, part: KeyPart) -> 
     let kms = &cx.account.kms;
     let policy = || cx.resolved(&key.policy).to_string();
     let Some(found) = find(cx, key).await? else {
+        if part != KeyPart::Itself {
+            // What has just been made is not found everywhere yet: a second key would be made here.
+            return Err(CallError::Refused {
+                call: "kms:DescribeKey",
+                resource: key.alias.clone(),
+                code: "NotFoundException".to_owned(),
+                message: "the key is not found".to_owned(),
+                request_id: "without an ID".to_owned(),
+            });
+        }
         let call = "kms:CreateKey";
         let tag = |(key, value): (&String, &String)| Tag::builder().tag_key(key).tag_value(value).build();
         let tags = cx.desired.tags.iter().map(tag).collect::<Result<_, _>>();

@@ -212,11 +212,10 @@ pub(super) fn wanted_pod_identity(association: &PodIdentityAssociation) -> Value
     json!({ "role": association.role })
 }
 
-/// The association's ID and the role that it gives.
 async fn association(
     cx: &Context<'_>,
     wanted: &PodIdentityAssociation,
-) -> Result<Option<(String, Option<String>)>, CallError> {
+) -> Result<Option<(String, aws_sdk_eks::types::PodIdentityAssociation)>, CallError> {
     let (eks, cluster) = (&cx.account.eks, &wanted.cluster);
     let asked = eks.list_pod_identity_associations().cluster_name(cluster);
     let asked = asked.namespace(&wanted.namespace).service_account(&wanted.service_account).send().await;
@@ -229,14 +228,18 @@ async fn association(
     let asked =
         eks.describe_pod_identity_association().cluster_name(cluster).association_id(&id).send().await;
     let answer = asked.map_err(failed("eks:DescribePodIdentityAssociation", &id))?;
-    Ok(Some((id, answer.association.and_then(|association| association.role_arn))))
+    Ok(answer.association.map(|association| (id, association)))
 }
 
 pub(super) async fn read_pod_identity(
     cx: &Context<'_>,
     wanted: &PodIdentityAssociation,
 ) -> Result<Found, CallError> {
-    Ok(association(cx, wanted).await?.map(|(_, role)| json!({ "role": role })).into())
+    let Some((_, found)) = association(cx, wanted).await? else { return Ok(Found::Absent) };
+    if found.tags.unwrap_or_default().get(OWNER_TAG).map(String::as_str) != Some(cx.desired.name.as_str()) {
+        return Ok(Found::Foreign(super::untagged(cx)));
+    }
+    Ok(Found::Present(json!({ "role": found.role_arn })))
 }
 
 pub(super) async fn write_pod_identity(

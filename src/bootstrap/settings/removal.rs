@@ -12,11 +12,24 @@ use crate::spec::{DesiredTopic, EndpointPlan, ManagedPolicy, Role};
 /// Until a key that is scheduled for deletion is gone: as long as KMS lets one wait.
 pub(in crate::bootstrap) const KEY_DAYS: i32 = 30;
 
-/// Why a bucket has to stay.
-pub(in crate::bootstrap) async fn bucket_stays(
+/// Why something has to stay: it holds what nobody else has.
+pub(in crate::bootstrap) async fn stays(
     cx: &Context<'_>,
-    name: &str,
+    item: &Item<'_>,
 ) -> Result<Option<&'static str>, CallError> {
+    match item.setting {
+        Setting::Bucket(bucket, BucketPart::Itself) => match bucket_stays(cx, &bucket.name).await {
+            Err(error) if error.code() == "AccessDenied" => {
+                Ok(Some("nobody but the break-glass role may look whether it is empty"))
+            }
+            looked => looked,
+        },
+        Setting::Trail(trail, TrailPart::LogGroup) => log_group_stays(cx, &trail.log_group).await,
+        _ => Ok(None),
+    }
+}
+
+async fn bucket_stays(cx: &Context<'_>, name: &str) -> Result<Option<&'static str>, CallError> {
     let (s3, owner) = (&cx.account.s3, &cx.account.id);
     let asked = s3.get_object_lock_configuration().bucket(name).expected_bucket_owner(owner).send().await;
     let asked = asked.map_err(failed("s3:GetBucketObjectLockConfiguration", name));
@@ -36,11 +49,7 @@ pub(in crate::bootstrap) async fn bucket_stays(
     Ok((!found.uploads().is_empty()).then_some("it holds parts of uploads that were not completed"))
 }
 
-/// Why a log group has to stay.
-pub(in crate::bootstrap) async fn log_group_stays(
-    cx: &Context<'_>,
-    name: &str,
-) -> Result<Option<&'static str>, CallError> {
+async fn log_group_stays(cx: &Context<'_>, name: &str) -> Result<Option<&'static str>, CallError> {
     let asked = cx.account.logs.describe_log_streams().log_group_name(name).limit(1).send().await;
     let found = asked.map_err(failed("logs:DescribeLogStreams", name))?;
     Ok((!found.log_streams().is_empty()).then_some("it holds events"))

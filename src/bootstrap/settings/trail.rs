@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Found;
 use crate::bootstrap::account::{CallError, built, failed, optional};
 use crate::bootstrap::context::Context;
-use crate::spec::{DesiredTrail, Fact, LOG_DAYS};
+use crate::spec::{DesiredTrail, Fact, LOG_DAYS, OWNER_TAG};
 
 /// What of the trail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,13 +57,28 @@ pub(super) async fn read(
             let asked = cx.account.logs.describe_log_groups().log_group_name_prefix(group).send().await;
             let answer = asked.map_err(failed("logs:DescribeLogGroups", group))?;
             let all = answer.log_groups.unwrap_or_default();
-            let found = all.into_iter().find(|found| found.log_group_name.as_ref() == Some(group));
-            Ok(found.map(|found| json!({ "kept for days": found.retention_in_days })).into())
+            let Some(found) = all.into_iter().find(|found| found.log_group_name.as_ref() == Some(group))
+            else {
+                return Ok(Found::Absent);
+            };
+            let arn = log_group_arn(cx, group);
+            let asked = cx.account.logs.list_tags_for_resource().resource_arn(arn.trim_end_matches(":*"));
+            let asked = asked.send().await.map_err(failed("logs:ListTagsForResource", group))?;
+            if asked.tags.unwrap_or_default().get(OWNER_TAG).map(String::as_str)
+                != Some(cx.desired.name.as_str())
+            {
+                return Ok(Found::Foreign(super::untagged(cx)));
+            }
+            Ok(Found::Present(json!({ "kept for days": found.retention_in_days })))
         }
         TrailPart::Itself => {
             let asked = cloudtrail.get_trail().name(name).send().await;
             let answer = optional(asked.map_err(failed("cloudtrail:GetTrail", name)), ABSENT)?;
-            Ok(answer.and_then(|answer| answer.trail).map(|found| shown(&found)).into())
+            let Some(found) = answer.and_then(|answer| answer.trail) else { return Ok(Found::Absent) };
+            if !is_ours(cx, &trail.arn).await? {
+                return Ok(Found::Foreign(super::untagged(cx)));
+            }
+            Ok(Found::Present(shown(&found)))
         }
         TrailPart::Selectors => {
             let asked = cloudtrail.get_event_selectors().trail_name(name).send().await;
@@ -79,6 +94,13 @@ pub(super) async fn read(
             Ok(answer.map(|answer| json!({ "logging": answer.is_logging.unwrap_or(false) })).into())
         }
     }
+}
+
+async fn is_ours(cx: &Context<'_>, arn: &str) -> Result<bool, CallError> {
+    let asked = cx.account.cloudtrail.list_tags().resource_id_list(arn).send().await;
+    let lists = asked.map_err(failed("cloudtrail:ListTags", arn))?.resource_tag_list.unwrap_or_default();
+    let mut tags = lists.into_iter().flat_map(|list| list.tags_list.unwrap_or_default());
+    Ok(tags.any(|tag| tag.key == OWNER_TAG && tag.value.as_deref() == Some(cx.desired.name.as_str())))
 }
 
 fn shown(found: &Trail) -> Value {

@@ -16,7 +16,7 @@ pub(super) const EXAMPLE: &str = "\
 Examples:
   proxy bootstrap apply -f bootstrap.yaml
   proxy bootstrap apply -f bootstrap.yaml --yes \\
-    --confirm-irreversible reports-archive-123456789012-eu-west-1=COMPLIANCE:30
+    --confirm-irreversible reports-archive-123456789012-eu-west-1-an=COMPLIANCE:30
 
 Stopped at any point, it goes on from there when it is run again.
 

@@ -19,8 +19,9 @@ pub(super) struct Carrying {
     /// Where the journal is appended to, a line of JSON an event [default: bootstrap-<name>.jsonl].
     #[arg(long)]
     journal: Option<PathBuf>,
-    /// How long a step is repeated that AWS refuses for a while, or read until what was written shows.
-    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
+    /// How long a step is repeated that AWS refuses for a while, or read until what was written shows; 5m at most, so that no
+    /// step outlives the lease.
+    #[arg(long, default_value = "60s", value_parser = patience)]
     patience: Duration,
     /// Takes over from an apply that is known to be gone, by the number that the refusal names.
     #[arg(long)]
@@ -54,6 +55,11 @@ impl Carrying {
             }
         }
     }
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    let given = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if given > Duration::from_mins(5) { Err("5m is the most".to_owned()) } else { Ok(given) }
 }
 
 /// What matters is how the steps went; a lease that is not let go ends by itself.

@@ -30,6 +30,9 @@ pub(super) struct Arguments {
     /// What would be taken away, as JSON; does nothing.
     #[arg(long)]
     json: bool,
+    /// Schedule the KMS key for deletion too: what was ever encrypted with it, and lies anywhere still, is lost in 30 days.
+    #[arg(long)]
+    delete_key: bool,
     #[command(flatten)]
     carrying: Carrying,
 }
@@ -43,7 +46,7 @@ async fn perform(arguments: &Arguments) -> Result<u8, u8> {
     let desired = &declaration.desired;
     let account = connect(&declaration).await?;
     let cx = Context::look(&account, desired).await.map_err(|error| failed(&error))?;
-    let removal = Removal::make(&cx).await.map_err(|error| failed(&error))?;
+    let removal = Removal::make(&cx, arguments.delete_key).await.map_err(|error| failed(&error))?;
     if arguments.json {
         say(format_args!("{:#}\n", removal.to_json()));
         return Ok(DONE);

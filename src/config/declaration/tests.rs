@@ -114,6 +114,67 @@ fn what_cannot_be_is_refused_with_its_mend() {
             "buckets[1].policy[0]",
             "name a principal",
         ),
+        (
+            plus(
+                data,
+                "policy: [{ Effect: Deny, Principal: \"*\", Action: S3:*, Resource: \"*\", Condition: { StringNotEquals: { AWS:SourceVpce: vpce-1 } } }]",
+            ),
+            "buckets[1].policy[0]",
+            "access.vpc_endpoints",
+        ),
+        (
+            plus(
+                data,
+                "policy: [{ Effect: Deny, Principal: \"*\", NotAction: s3:x, Resource: \"*\", Condition: { NotIpAddress: { aws:SourceIp: 10.0.0.0/8 } } }]",
+            ),
+            "buckets[1].policy[0]",
+            "access.vpc_endpoints",
+        ),
+        (
+            plus(
+                data,
+                "policy: [{ Effect: Allow, Principal: \"*\", Action: s3:GetObject, Resource: \"*\", Condition: {} }]",
+            ),
+            "buckets[1].policy[0]",
+            "name a principal",
+        ),
+        (
+            plus(
+                data,
+                "policy: [{ Effect: Allow, NotPrincipal: \"*\", Action: s3:GetObject, Resource: \"*\" }]",
+            ),
+            "buckets[1].policy[0]",
+            "NotPrincipal",
+        ),
+        (
+            plus(
+                data,
+                "policy: [{ Sid: DenyOldTls, Effect: Deny, Principal: \"*\", Action: s3:GetObject, Resource: \"*\" }]",
+            ),
+            "buckets[1].policy[0]",
+            "the Sid 'DenyOldTls'",
+        ),
+        (
+            plus(
+                data,
+                "policy: [{ Effect: Deny, Principal: \"*\", Action: s3:GetObject, Resource: \"arn:aws:s3:::other/*\" }]",
+            ),
+            "buckets[1].policy[0]",
+            "is not of this bucket",
+        ),
+        (
+            plus(data, "writers: [\"arn:aws-cn:iam::123456789012:role/x\"]"),
+            "buckets[1].writers",
+            "another partition",
+        ),
+        (
+            with(
+                "namespace: reports, service_account: archiver,",
+                "namespace: reports-reports, service_account: api, serves: all,",
+            ),
+            "workloads[1]",
+            "its role would be 'reports-reports-reports-api', which is that of reports/reports-api too",
+        ),
         (with("object_lock: { mode: COMPLIANCE, days: 30 }\n", "\n"), "buckets[2].object_lock", "missing"),
         (with(lifecycle, "{ noncurrent_expire_after_days: 3 }"), "buckets[1].lifecycle[0]", "versions"),
         (

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Template, attribute, logical, reference};
+use super::{Template, attribute, logical, policy_of_bucket, reference};
 use crate::spec::{DesiredTopic, DesiredTrail, LOG_DAYS};
 
 pub(super) fn write(template: &mut Template<'_>) {
@@ -15,6 +15,7 @@ pub(super) fn write(template: &mut Template<'_>) {
             "EventPattern": rule.pattern,
             "State": "ENABLED",
             "Targets": [target],
+            "Tags": template.own_tags(),
         });
         template.resource(&logical("Rule", &rule.name), "Events::Rule", properties);
     }
@@ -79,6 +80,7 @@ fn on_logs(template: &mut Template<'_>) {
             "Statistic": "Sum",
             "Threshold": 1,
             "TreatMissingData": "notBreaching",
+            "Tags": template.own_tags(),
         });
         template.resource(&logical("Alarm", &alarm.name), "CloudWatch::Alarm", properties);
     }
@@ -112,6 +114,6 @@ fn write_trail(template: &mut Template<'_>, trail: &DesiredTrail) {
     template.keep("TrailLogGroup");
     template.resource("Trail", "CloudTrail::Trail", properties);
     let sink = template.desired.buckets.iter().find(|bucket| bucket.name == trail.bucket);
-    let needed = sink.map(|bucket| logical("Bucket", bucket.base.as_str()) + "Policy");
+    let needed = sink.map(|bucket| policy_of_bucket(bucket.base.as_str()));
     template.after("Trail", needed.into_iter().collect());
 }

@@ -50,11 +50,26 @@ fn control_plane(template: &mut Template<'_>, cluster: &NewCluster, private: &[V
         "Logging": { "ClusterLogging": { "EnabledTypes": logs } },
         "Tags": template.own_tags(),
     });
-    if template.desired.key.is_some() {
-        let provider = json!({ "KeyArn": attribute("Key", "Arn") });
-        properties["EncryptionConfig"] = json!([{ "Provider": provider, "Resources": ["secrets"] }]);
-    }
+    secrets_key(template);
+    let provider = json!({ "KeyArn": attribute("ClusterKey", "Arn") });
+    properties["EncryptionConfig"] = json!([{ "Provider": provider, "Resources": ["secrets"] }]);
     template.resource("Cluster", "EKS::Cluster", properties);
+}
+
+/// A key of the cluster's own: its secrets must outlive the deployment's data, and be read by nobody who reads that.
+fn secrets_key(template: &mut Template<'_>) {
+    let desired = template.desired;
+    let root = format!("arn:{}:iam::{}:root", desired.partition, desired.account);
+    let account = json!({ "Sid": "Account", "Effect": "Allow", "Principal": { "AWS": root }, "Action": "kms:*", "Resource": "*" });
+    let properties = json!({
+        "Description": format!("Secrets of the cluster {}", desired.cluster.name),
+        "EnableKeyRotation": true,
+        "KeyPolicy": { "Version": "2012-10-17", "Statement": [account] },
+        // Without the deployment's tag, by which it would be taken for the key of the data.
+        "Tags": [{ "Key": "Name", "Value": format!("{}-secrets", desired.cluster.name) }],
+    });
+    template.resource("ClusterKey", "KMS::Key", properties);
+    template.keep("ClusterKey");
 }
 
 fn nodes(template: &mut Template<'_>, cluster: &NewCluster, private: &[Value]) {

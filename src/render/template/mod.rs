@@ -9,6 +9,7 @@ mod storage;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::reference::References;
 use crate::spec::{Desired, EndpointMode};
@@ -62,7 +63,8 @@ impl Template<'_> {
     /// A resource that outlives the stack: deleting a stack must not lose data.
     fn keep(&mut self, id: &str) {
         if let Some(resource) = self.resources.get_mut(id) {
-            resource["DeletionPolicy"] = "Retain".into();
+            // A stack whose first deployment fails takes its own, empty, things away again.
+            resource["DeletionPolicy"] = "RetainExceptOnCreate".into();
             resource["UpdateReplacePolicy"] = "Retain".into();
         }
     }
@@ -99,9 +101,20 @@ fn attribute(id: &str, attribute: &str) -> Value {
     json!({ "Fn::GetAtt": [id, attribute] })
 }
 
-/// A logical ID out of a name: letters and digits, each word with a capital.
+/// A logical ID out of a name: letters and digits, each word with a capital. `data-1` and `data1` would be the same, so what
+/// does not come apart again at its capitals has a digest.
 fn logical(kind: &str, name: &str) -> String {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
-    words.fold(kind.to_owned(), |id, word| id + &capital(word))
+    let id = words.fold(kind.to_owned(), |id, word| id + &capital(word));
+    let comes_apart = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    if name.split('-').all(comes_apart) { id } else { id + "X" + &hex::encode(&Sha256::digest(name)[..4]) }
+}
+
+/// The logical ID of a bucket's policy: no bucket's own, whatever its base.
+fn policy_of_bucket(base: &str) -> String {
+    logical("PolicyOfBucket", base)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Template, attribute, logical, reference};
+use super::{Template, attribute, logical, policy_of_bucket, reference};
 use crate::spec::{
     DesiredBucket, Encryption, Inventory, KeyRef, LifecycleRule, Profile, Replication, RoleKind, Transition,
     Versioning,
@@ -37,7 +37,7 @@ fn write_bucket(template: &mut Template<'_>, bucket: &DesiredBucket) {
     template.keep(&id);
     let needed = needed(template, bucket);
     template.after(&id, needed);
-    let policy = format!("{id}Policy");
+    let policy = policy_of_bucket(bucket.base.as_str());
     let document = template.references.document(&bucket.policy);
     template.resource(
         &policy,
@@ -62,8 +62,7 @@ fn needed(template: &Template<'_>, bucket: &DesiredBucket) -> Vec<String> {
         bucket.inventory.as_ref().map(|inventory| &inventory.bucket),
     ];
     let sinks = template.desired.buckets.iter().filter(|other| targets.contains(&Some(&other.name)));
-    let mut needed: Vec<String> =
-        sinks.map(|other| logical("Bucket", other.base.as_str()) + "Policy").collect();
+    let mut needed: Vec<String> = sinks.map(|other| policy_of_bucket(other.base.as_str())).collect();
     let replicates =
         |kind: &RoleKind| matches!(kind, RoleKind::Replication { bucket: base } if *base == bucket.base);
     needed.extend(

@@ -3,6 +3,8 @@
 //! Denials are limited to what they are about. A blanket `Deny s3:*` on the endpoint would lock out the operator, and with
 //! `aws:PrincipalIsAWSService` left out the delivery of logs too.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::frame::Frame;
@@ -26,6 +28,18 @@ const WRITES: [&str; 4] =
     ["s3:PutObject*", "s3:DeleteObject*", "s3:AbortMultipartUpload", "s3:RestoreObject"];
 
 pub(super) fn policy(frame: &Frame<'_>, bucket: &Bucket, name: &str) -> Value {
+    let mut statements = compiled(frame, bucket, name);
+    statements.extend(bucket.policy.iter().cloned());
+    document(&statements)
+}
+
+/// The IDs of the statements that are not the declaration's own.
+pub(super) fn statement_ids(frame: &Frame<'_>, bucket: &Bucket, name: &str) -> BTreeSet<String> {
+    let ids = compiled(frame, bucket, name).into_iter();
+    ids.filter_map(|statement| Some(statement["Sid"].as_str()?.to_owned())).collect()
+}
+
+fn compiled(frame: &Frame<'_>, bucket: &Bucket, name: &str) -> Vec<Value> {
     let resources = Resources { bucket: frame.s3(name), keys: frame.s3(&format!("{name}/*")) };
     let mut statements = transit(&resources);
     statements.push(outside(frame, bucket, &resources));
@@ -36,8 +50,7 @@ pub(super) fn policy(frame: &Frame<'_>, bucket: &Bucket, name: &str) -> Value {
     statements.extend(deliveries(frame, bucket, name, &resources));
     statements.extend(exchanged(bucket, &resources));
     statements.extend(grants(frame, name));
-    statements.extend(bucket.policy.iter().cloned());
-    document(&statements)
+    statements
 }
 
 struct Resources {
@@ -59,7 +72,8 @@ fn transit(resources: &Resources) -> Vec<Value> {
     ]
 }
 
-/// Who is exempt from where and who: AWS services, what they do in somebody's name, their own roles, break-glass.
+/// Who is exempt from where and who: AWS services, their own roles, break-glass. What a service does in somebody's name is not:
+/// with forward access sessions `aws:PrincipalArn` is still the caller's.
 fn unless_exempt(frame: &Frame<'_>, bucket: &Bucket, others: &[String]) -> Value {
     let mut arns = vec![frame.spec.access.break_glass.clone(), frame.iam("role/aws-service-role/*")];
     if bucket.replication.is_some() {
@@ -67,7 +81,7 @@ fn unless_exempt(frame: &Frame<'_>, bucket: &Bucket, others: &[String]) -> Value
     }
     arns.extend(others.iter().cloned());
     json!({
-        "BoolIfExists": { "aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false" },
+        "BoolIfExists": { "aws:PrincipalIsAWSService": "false" },
         "ArnNotLike": { "aws:PrincipalArn": arns },
     })
 }
@@ -81,6 +95,8 @@ fn outside(frame: &Frame<'_>, bucket: &Bucket, resources: &Resources) -> Value {
     endpoints.extend(access.vpc_endpoints.iter().cloned());
     endpoints.extend(bucket.exchange.iter().flat_map(|exchange| exchange.vpc_endpoints.iter().cloned()));
     let mut condition = unless_exempt(frame, bucket, &[]);
+    // A service that acts in somebody's name comes from no endpoint.
+    condition["BoolIfExists"]["aws:ViaAWSService"] = "false".into();
     condition["StringNotEquals"] = json!({ "aws:SourceVpce": endpoints });
     Statement::deny("DenyDataFromOutside").anybody().actions(json!(DATA)).on(resources.both()).when(condition)
 }

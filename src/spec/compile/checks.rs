@@ -1,7 +1,8 @@
 //! Combinations that AWS refuses, or takes and then locks somebody out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::bucket_policy;
 use super::frame::Frame;
 use crate::spec::controls;
 use crate::spec::declared::{Duty, EndpointMode, RouteTables, TopicChoice};
@@ -16,7 +17,8 @@ pub(super) fn all(frame: &Frame<'_>) -> Vec<Refusal> {
     workloads(frame, &mut notebook);
     for (path, bucket, named) in frame.buckets() {
         buckets::check(frame, &path, bucket, named, &mut notebook);
-        statements::check(&path, &bucket.policy, &mut notebook);
+        let taken = bucket_policy::statement_ids(frame, bucket, named.name.as_str());
+        statements::check(&path, &bucket.policy, &taken, &frame.s3(named.name.as_str()), &mut notebook);
     }
     buckets::names(frame, &mut notebook);
     account(frame, &mut notebook);
@@ -60,29 +62,55 @@ fn place(frame: &Frame<'_>, notebook: &mut Notebook) {
         );
     }
     let partition = format!("arn:{}:", frame.partition);
-    for (path, arn) in std::iter::once(("access.break_glass", &spec.access.break_glass))
-        .chain(spec.access.principals.iter().map(|arn| ("access.principals", arn)))
-    {
+    for (path, arn) in principals(frame) {
         if !arn.starts_with(&partition) {
             notebook.refuse(
-                path,
+                &path,
                 format!("'{arn}' is of another partition: in {} ARNs start with {partition}", spec.region),
             );
         }
     }
-    if spec.access.break_glass.contains('*') {
+    if spec.access.break_glass.contains('*') || !spec.access.break_glass.contains(":role/") {
         notebook.refuse(
             "access.break_glass",
-            "one role, without '*': it is never locked out, so it must not be several",
+            "one role (arn:…:role/…), without '*': it is never locked out, so it must not be several",
         );
     }
 }
 
+/// Everybody whom the declaration names by an ARN, and where.
+fn principals<'a>(frame: &Frame<'a>) -> Vec<(String, &'a String)> {
+    let access = &frame.spec.access;
+    let mut all = vec![("access.break_glass".to_owned(), &access.break_glass)];
+    all.extend(access.principals.iter().map(|arn| ("access.principals".to_owned(), arn)));
+    for (path, bucket, _) in frame.buckets() {
+        all.extend(bucket.writers.iter().map(|arn| (format!("{path}.writers"), arn)));
+        let exchanges = bucket.exchange.iter();
+        let exchanged = exchanges.flat_map(|exchange| exchange.readers.iter().chain(&exchange.writers));
+        all.extend(exchanged.map(|arn| (format!("{path}.exchange"), arn)));
+    }
+    all
+}
+
 fn workloads(frame: &Frame<'_>, notebook: &mut Notebook) {
     let mut seen = BTreeSet::new();
+    let mut roles = other_roles(frame);
     for (at, workload) in frame.spec.workloads.iter().enumerate() {
         let path = format!("workloads[{at}]");
-        if !seen.insert((&workload.namespace, &workload.service_account)) {
+        if seen.insert((&workload.namespace, &workload.service_account)) {
+            let name = frame.spec.role_name(workload);
+            let whose = format!("{}/{}", workload.namespace, workload.service_account);
+            if let Some(other) = roles.get(&name) {
+                notebook.refuse(
+                    &path,
+                    format!(
+                        "its role would be '{name}', which is that of {other} too, and each would have the other's data: \
+                         rename one, or give it a declaration with another 'name'"
+                    ),
+                );
+            }
+            roles.insert(name, whose);
+        } else {
             notebook.refuse(&path, "the service account has a role already, and it can have one only: put all of its grants into one file");
         }
         for (bucket_path, bucket, named) in frame.buckets() {
@@ -96,6 +124,21 @@ fn workloads(frame: &Frame<'_>, notebook: &mut Notebook) {
             }
         }
     }
+}
+
+/// Roles that are no workload's, and whose they are.
+fn other_roles(frame: &Frame<'_>) -> BTreeMap<String, String> {
+    let name = |arn: String| arn.rsplit('/').next().unwrap_or_default().to_owned();
+    let replicated = frame.buckets().filter(|(_, bucket, _)| bucket.replication.is_some());
+    let mut roles: BTreeMap<_, _> = replicated
+        .map(|(path, bucket, _)| {
+            (name(frame.replication_role(bucket.name.base())), format!("{path}.replication"))
+        })
+        .collect();
+    if frame.has_trail() {
+        roles.insert(name(frame.trail_role()), "the trail".to_owned());
+    }
+    roles
 }
 
 fn account(frame: &Frame<'_>, notebook: &mut Notebook) {

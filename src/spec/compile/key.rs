@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::frame::Frame;
 use super::roles::via_s3;
 use super::statement::{Statement, document};
-use crate::spec::declared::{Bucket, TopicChoice};
+use crate::spec::declared::{Bucket, Exchange, TopicChoice};
 use crate::spec::desired::{DesiredKey, Encryption, KeyRef};
 use crate::spec::partition::Service;
 
@@ -23,27 +23,33 @@ fn policy(frame: &Frame<'_>) -> Value {
     // of roles speak, so the key need not name them, and can be made before them.
     let mut statements =
         vec![Statement::allow("Account").aws(frame.iam("root")).actions("kms:*").on("*").always()];
-    statements.extend(exchanged(frame));
+    statements.extend(exchanged(frame, "ExchangeReads", |exchange| &exchange.readers, json!("kms:Decrypt")));
+    let writes = json!(["kms:Decrypt", "kms:GenerateDataKey"]);
+    statements.extend(exchanged(frame, "ExchangeWrites", |exchange| &exchange.writers, writes));
     statements.extend(services(frame));
     document(&statements)
 }
 
-fn exchanged(frame: &Frame<'_>) -> Option<Value> {
+/// What others need of the key, by way of S3 only. Parts of an upload are read again when they are put together, so writers
+/// decrypt too.
+fn exchanged(
+    frame: &Frame<'_>,
+    sid: &str,
+    who: impl Fn(&Exchange) -> &Vec<String>,
+    actions: Value,
+) -> Option<Value> {
     let with_key = frame.spec.buckets.iter().filter(|bucket| own_key(bucket));
-    let exchanges = with_key.flat_map(|bucket| &bucket.exchange);
     let mut others: Vec<String> =
-        exchanges.flat_map(|exchange| exchange.readers.iter().chain(&exchange.writers).cloned()).collect();
+        with_key.flat_map(|bucket| &bucket.exchange).flat_map(|exchange| who(exchange).clone()).collect();
     others.sort();
     others.dedup();
-    (!others.is_empty()).then(|| by_way_of_s3(frame, "ExchangeByWayOfS3", others))
-}
-
-fn by_way_of_s3(frame: &Frame<'_>, sid: &str, principals: Vec<String>) -> Value {
-    Statement::allow(sid)
-        .aws(principals)
-        .actions(json!(["kms:Decrypt", "kms:GenerateDataKey"]))
-        .on("*")
-        .when(json!({ "StringEquals": { "kms:ViaService": via_s3(frame) } }))
+    (!others.is_empty()).then(|| {
+        Statement::allow(sid)
+            .aws(others)
+            .actions(actions)
+            .on("*")
+            .when(json!({ "StringEquals": { "kms:ViaService": via_s3(frame) } }))
+    })
 }
 
 fn own_key(bucket: &Bucket) -> bool {

@@ -99,6 +99,11 @@ pub(super) fn all(frame: &Frame<'_>, desired: &Desired) -> Vec<Refusal> {
     }
     for role in &desired.roles {
         refusals.extend(of_role(frame, role));
+        for policy in &role.inline {
+            let what = format!("the policy {} of role {}", policy.name, role.name);
+            let way_out = "name fewer prefixes (their common start)";
+            refuse(&mut refusals, "buckets", &what, &policy.document, MAX_INLINE, way_out);
+        }
     }
     let way_out = "write other_buckets as patterns, such as team-*";
     refuse(

@@ -4,7 +4,7 @@ use super::alerts::iam_region;
 use super::bucket;
 use super::frame::Frame;
 use crate::s3::LockMode;
-use crate::spec::declared::{Bucket, Serves};
+use crate::spec::declared::{Bucket, IdentityKind, Serves};
 use crate::spec::desired::{Note, Versioning};
 use crate::spec::naming::trade_off;
 
@@ -17,11 +17,19 @@ pub(super) fn all(frame: &Frame<'_>) -> Vec<Note> {
     }
     for (at, workload) in frame.spec.workloads.iter().enumerate() {
         if workload.serves == Serves::Everyone {
+            let way_out = match workload.identity {
+                IdentityKind::Irsa => {
+                    "set credentials.sessions to per_identity, so that IAM confines each client too"
+                }
+                IdentityKind::PodIdentity => {
+                    "only the proxy confines each client; with 'identity: irsa' IAM can too"
+                }
+            };
             notes.push(Note {
                 path: format!("workloads[{at}].serves"),
-                text: "a gateway's role has what any client has, without what is denied to single ones: set \
-                       credentials.sessions to per_identity, so that IAM confines each client too"
-                    .to_owned(),
+                text: format!(
+                    "a gateway's role has what any client has, without what is denied to single ones: {way_out}"
+                ),
             });
         }
     }

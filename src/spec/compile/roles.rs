@@ -215,7 +215,11 @@ fn of_replication(frame: &Frame<'_>, bucket: &Bucket, name: &str) -> Role {
         None => (Vec::new(), String::new(), None, None),
     };
     let keys: Vec<String> = prefixes.iter().map(|prefix| format!("{source}/{prefix}*")).collect();
-    let reads = ["s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"];
+    let mut reads =
+        vec!["s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"];
+    if bucket.object_lock.is_some() {
+        reads.extend(["s3:GetObjectRetention", "s3:GetObjectLegalHold"]);
+    }
     let mut statements = vec![
         Statement::allow("Configuration")
             .actions(json!(["s3:GetReplicationConfiguration", "s3:ListBucket"]))

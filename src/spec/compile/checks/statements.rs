@@ -1,62 +1,101 @@
 //! The statements that a declaration adds to a bucket policy as they are.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::Notebook;
+use crate::spec::compile::bucket_policy::texts;
 
-pub(super) fn check(path: &str, statements: &[Value], notebook: &mut Notebook) {
+/// Condition keys that say where a request comes from; IAM does not look at the case.
+const BY_PLACE: [&str; 4] = ["aws:sourcevpce", "aws:sourcevpc", "aws:sourceip", "aws:vpcsourceip"];
+
+/// `taken` are the statement IDs of the compiled policy, `bucket` is the bucket's ARN.
+pub(super) fn check(
+    path: &str,
+    statements: &[Value],
+    taken: &BTreeSet<String>,
+    bucket: &str,
+    notebook: &mut Notebook,
+) {
+    let mut seen = taken.clone();
     for (at, statement) in statements.iter().enumerate() {
         let path = format!("{path}.policy[{at}]");
-        let effect = statement["Effect"].as_str();
-        if !matches!(effect, Some("Allow" | "Deny")) {
+        if !matches!(statement["Effect"].as_str(), Some("Allow" | "Deny")) {
             notebook.refuse(&path, "a statement is written as in IAM, with an Effect of Allow or Deny");
             continue;
         }
-        for (one, other) in
-            [("Principal", "NotPrincipal"), ("Action", "NotAction"), ("Resource", "NotResource")]
-        {
-            if statement[one].is_null() && statement[other].is_null() {
-                notebook.refuse(
-                    &path,
-                    format!("has neither {one} nor {other}, and a statement of a bucket policy needs one"),
-                );
-            }
-        }
-        let text = statement.to_string();
-        if text.contains("{{") {
-            notebook.refuse(&path, "'{{' is kept for values that AWS gives out");
-        }
-        if effect == Some("Allow")
-            && !statement["Condition"].is_object()
-            && is_anybody(&statement["Principal"])
+        shape(&path, statement, bucket, notebook);
+        if let Some(sid) = statement["Sid"].as_str()
+            && !seen.insert(sid.to_owned())
         {
             notebook.refuse(
                 &path,
-                "allows everybody, which the public-access block refuses: name a principal, or a condition",
+                format!("another statement of the bucket's policy has the Sid '{sid}' already"),
             );
         }
-        let by_place = ["aws:SourceVpce", "aws:SourceVpc", "aws:SourceIp", "aws:VpcSourceIp"];
-        if effect == Some("Deny")
-            && is_everything(&statement["Action"])
-            && by_place.iter().any(|key| text.contains(key))
-        {
-            notebook.refuse(
-                &path,
-                "denies every action by where a request comes from, which locks out the operator and the delivery of logs: \
-                 access.vpc_endpoints does it for data alone, with AWS services and the break-glass role exempt",
-            );
+        if statement["Effect"] == "Allow" {
+            allowed(&path, statement, notebook);
+        } else {
+            denied(&path, statement, notebook);
         }
     }
 }
 
+fn shape(path: &str, statement: &Value, bucket: &str, notebook: &mut Notebook) {
+    for (one, other) in [("Principal", "NotPrincipal"), ("Action", "NotAction"), ("Resource", "NotResource")]
+    {
+        if statement[one].is_null() && statement[other].is_null() {
+            notebook.refuse(
+                path,
+                format!("has neither {one} nor {other}, and a statement of a bucket policy needs one"),
+            );
+        }
+    }
+    let keys = format!("{bucket}/");
+    let foreign = |resource: &&str| *resource != "*" && *resource != bucket && !resource.starts_with(&keys);
+    for resource in texts(&statement["Resource"]).into_iter().filter(foreign) {
+        notebook.refuse(
+            path,
+            format!("'{resource}' is not of this bucket, which S3 refuses: {bucket}, or what lies below it"),
+        );
+    }
+    if statement.to_string().contains("{{") {
+        notebook.refuse(path, "'{{' is kept for values that AWS gives out");
+    }
+}
+
+fn allowed(path: &str, statement: &Value, notebook: &mut Notebook) {
+    for not in ["NotPrincipal", "NotAction"] {
+        if !statement[not].is_null() {
+            notebook.refuse(path, format!("allows all that {not} does not name: name what is allowed"));
+        }
+    }
+    let conditional = statement["Condition"].as_object().is_some_and(|condition| !condition.is_empty());
+    if !conditional && is_anybody(&statement["Principal"]) {
+        notebook.refuse(
+            path,
+            "allows everybody, which the public-access block refuses: name a principal, or a condition",
+        );
+    }
+}
+
+fn denied(path: &str, statement: &Value, notebook: &mut Notebook) {
+    let everything = is_everything(&statement["Action"]) || !statement["NotAction"].is_null();
+    let condition = statement["Condition"].to_string().to_ascii_lowercase();
+    if everything && BY_PLACE.iter().any(|key| condition.contains(key)) {
+        notebook.refuse(
+            path,
+            "denies every action by where a request comes from, which locks out the operator and the delivery of logs: \
+             access.vpc_endpoints does it for data alone, with AWS services and the break-glass role exempt",
+        );
+    }
+}
+
 fn is_anybody(principal: &Value) -> bool {
-    let any = |value: &Value| {
-        value == "*" || value.as_array().is_some_and(|items| items.iter().any(|item| item == "*"))
-    };
-    any(principal) || any(&principal["AWS"])
+    texts(principal).contains(&"*") || texts(&principal["AWS"]).contains(&"*")
 }
 
 fn is_everything(action: &Value) -> bool {
-    let all = |value: &Value| value == "*" || value == "s3:*";
-    all(action) || action.as_array().is_some_and(|items| items.iter().any(all))
+    texts(action).iter().any(|action| *action == "*" || action.eq_ignore_ascii_case("s3:*"))
 }
