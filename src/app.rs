@@ -2,6 +2,7 @@
 //! told to stop and lets requests in flight finish.
 
 pub mod bridge;
+mod lifetime;
 mod reload;
 mod server_tls;
 pub mod webhook;
@@ -14,7 +15,6 @@ use std::time::{Duration, SystemTime};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use self::reload::Reloader;
 use crate::admin;
@@ -22,7 +22,7 @@ use crate::config::{Config, Limits, Material, Problems};
 use crate::credentials::Keyring;
 use crate::net::{Accepting, PemError};
 use crate::process::{FileWatch, Pending, Readiness};
-use crate::proxy::{self, Listener, Proxy, Stop};
+use crate::proxy::{self, Listener, Proxy};
 use crate::telemetry::{AccessLog, AccessLogWriter, Metrics, Stuckness};
 use crate::tls::{Keys, ServerTls};
 use crate::upstream::{TrustError, most_connections};
@@ -88,8 +88,6 @@ pub fn descriptors(limits: &Limits) -> usize {
     sockets.saturating_add(ADMIN_CONNECTIONS + OTHER_DESCRIPTORS)
 }
 
-/// For connections to notice that they are cut off.
-const CUT_OFF: Duration = Duration::from_secs(1);
 /// For the last lines of the access log.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
@@ -193,9 +191,10 @@ impl Bound {
             let listener = Listener { accepting, tls: tls.subscribe(), limits, metrics: metrics.clone() };
             let (drain_timeout, reloaded) = (config.limits.drain_timeout, proxy.clone());
             let reloader = Reloader { config, proxy: reloaded, tls, source, metrics, reread, files, mounted };
-            let reloader = tokio::spawn(reloader.run(reload));
+            let reloader = tokio::spawn(lifetime::follow(reloader, reload));
             drop(starting);
-            serve_clients(listener, proxy, &readiness, stop, drain_timeout).await;
+            let accepting = |ending, tracker| proxy::serve(listener, proxy, ending, tracker);
+            let _stopping = lifetime::serve(accepting, &readiness, stop, drain_timeout).await;
             reloader.abort();
             let _ = reloader.await;
         }
@@ -205,32 +204,6 @@ impl Bound {
         let _ = (refresher.await, admin.await);
         tokio::task::spawn_blocking(move || log_writer.join_within(LAST_LINES)).await.unwrap_or_default();
         tracing::info!("stopped");
-    }
-}
-
-/// Until `stop`, and what is in flight then for as long as the drain may take.
-async fn serve_clients(
-    listener: Listener,
-    proxy: Arc<Proxy>,
-    readiness: &Readiness,
-    stop: CancellationToken,
-    drain_timeout: Duration,
-) {
-    let tracker = TaskTracker::new();
-    let ending = Stop { drain: stop.clone(), now: CancellationToken::new() };
-    // The accept loop ends when it is told to; the listener closes with it.
-    if let Err(error) = tokio::spawn(proxy::serve(listener, proxy, ending.clone(), tracker.clone())).await {
-        tracing::error!(%error, "the accept loop has failed; stopping");
-        stop.cancel();
-    }
-    let _stopping = readiness.pending("stopping");
-    tracing::info!(connections = tracker.len(), "draining");
-    tracker.close();
-    if tokio::time::timeout(drain_timeout, tracker.wait()).await.is_err() {
-        tracing::warn!(connections = tracker.len(), "the drain timeout has passed; what is left is cut off");
-        ending.now.cancel();
-        // HTTP/2 streams are tasks of their own and may take a moment to notice; their records are written then.
-        let _ = tokio::time::timeout(CUT_OFF, tracker.wait()).await;
     }
 }
 

@@ -209,25 +209,35 @@ async fn serve(file: PathBuf, config: Config, files: FileWatch) -> u8 {
     let signals = Signals::listen();
     let bound = match app::build(config, std::io::stdout()) {
         Ok(bound) => bound,
-        Err(error) => {
-            tracing::error!("{error}");
-            return if matches!(error, app::StartError::Bind { .. }) { WORLD_FAILED } else { BAD_USAGE };
-        }
+        Err(error) => return not_started(&error),
     };
     let (Ok(signals), Ok(address), Ok(admin)) = (signals, bound.address(), bound.admin_address()) else {
         tracing::error!("signals or sockets are not available");
         return WORLD_FAILED;
     };
     tracing::info!(listen = %address, admin = %admin, version = env!("CARGO_PKG_VERSION"), "listening");
+    let reread = Box::new(move || load(&file));
+    while_obeying(signals, |stop, reloads| bound.run(stop, reloads, reread, files)).await
+}
+
+/// Serves until signals say otherwise.
+async fn while_obeying<F: Future<Output = ()>>(
+    signals: Signals,
+    serving: impl FnOnce(CancellationToken, mpsc::Receiver<()>) -> F,
+) -> u8 {
     let (stop, (reload, reloads)) = (CancellationToken::new(), mpsc::channel(1));
     let watcher = tokio::spawn(obey(signals, stop.clone(), reload));
-    let reread = Box::new(move || load(&file));
-    let serving = bound.run(stop, reloads, reread, files);
     tokio::select! {
-        () = serving => DONE,
+        () = serving(stop, reloads) => DONE,
         // A second SIGTERM: now means now.
         _ = watcher => WORLD_FAILED,
     }
+}
+
+/// A process that does not start: whether a port is taken, or what it was told is wrong.
+fn not_started(error: &app::StartError) -> u8 {
+    tracing::error!("{error}");
+    if matches!(error, app::StartError::Bind { .. }) { WORLD_FAILED } else { BAD_USAGE }
 }
 
 /// Ends when the process has been told to stop twice.

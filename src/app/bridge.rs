@@ -9,13 +9,12 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::reload::WATCH_EVERY;
-use super::{ADMIN_CONNECTIONS, CUT_OFF, bind};
+use super::lifetime::{self, InForce};
+use super::{ADMIN_CONNECTIONS, bind};
 use crate::admin;
 use crate::connect::{self, Bridge, Destination, Listener, Timeouts};
-use crate::net::{Accepting, LocalAddress, LocalListener, PemError, Stop};
+use crate::net::{Accepting, LocalAddress, LocalListener, PemError};
 use crate::process::{FileWatch, Pending, Readiness};
 use crate::telemetry::BridgeMetrics;
 use crate::tls::{ClientFiles, ClientTls};
@@ -108,7 +107,7 @@ impl Bound {
     pub async fn run(self, stop: CancellationToken, reload: mpsc::Receiver<()>) {
         let Self { options, listener, admin, tls, watch, metrics, readiness, unreached } = self;
         show_expiry(&metrics, &tls);
-        let (admin_stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let admin_stop = CancellationToken::new();
         let admin = admin.map(|listener| {
             let accepting = Accepting::new(listener, ADMIN_CONNECTIONS);
             tokio::spawn(admin::serve(accepting, metrics.clone(), readiness.clone(), admin_stop.clone()))
@@ -116,7 +115,7 @@ impl Bound {
         let bridge = Arc::new(Bridge::new(options.to.clone(), options.timeouts, &tls, metrics.clone()));
         let files = options.files.clone();
         let reloader = Reloader { files, watch, bridge: bridge.clone(), metrics };
-        let reloader = tokio::spawn(reloader.run(reload));
+        let reloader = tokio::spawn(lifetime::follow(reloader, reload));
         let reaching = tokio::spawn(reach(options.clone(), unreached));
 
         let listener = Listener {
@@ -125,14 +124,8 @@ impl Bound {
             // Longer than the proxy's side by what it takes to reach it, so that its silence still leads to an answer.
             idle_timeout: options.timeouts.idle + options.timeouts.connect,
         };
-        let ending = Stop { drain: stop.clone(), now: CancellationToken::new() };
-        let mut serving = tokio::spawn(connect::serve(listener, bridge, ending.clone(), tracker.clone()));
-        if let Err(error) = (&mut serving).await {
-            tracing::error!(%error, "the accept loop has failed; stopping");
-            stop.cancel();
-        }
-        let _stopping = readiness.pending("stopping");
-        drain(&tracker, &ending, options.drain_timeout).await;
+        let accepting = |ending, tracker| connect::serve(listener, bridge, ending, tracker);
+        let _stopping = lifetime::serve(accepting, &readiness, stop, options.drain_timeout).await;
         reaching.abort();
         reloader.abort();
         admin_stop.cancel();
@@ -140,16 +133,6 @@ impl Bound {
             let _ = admin.await;
         }
         tracing::info!("stopped");
-    }
-}
-
-pub(super) async fn drain(tracker: &TaskTracker, ending: &Stop, timeout: Duration) {
-    tracing::info!(connections = tracker.len(), "draining");
-    tracker.close();
-    if tokio::time::timeout(timeout, tracker.wait()).await.is_err() {
-        tracing::warn!(connections = tracker.len(), "the drain timeout has passed; what is left is cut off");
-        ending.now.cancel();
-        let _ = tokio::time::timeout(CUT_OFF, tracker.wait()).await;
     }
 }
 
@@ -193,41 +176,20 @@ struct Reloader {
     metrics: BridgeMetrics,
 }
 
-impl Reloader {
-    async fn run(mut self, mut reload: mpsc::Receiver<()>) {
-        let mut tick = tokio::time::interval(WATCH_EVERY);
-        let (mut asking, mut failed) = (true, false);
-        loop {
-            let asked = tokio::select! {
-                asked = reload.recv(), if asking => {
-                    asking = asked.is_some();
-                    asking
-                }
-                _ = tick.tick() => false,
-            };
-            // Certificate and key may be replaced one after the other: what does not fit is tried again.
-            if self.watch.changed() || asked || failed {
-                failed = !self.reload(failed && !asked);
-            }
-        }
+impl InForce for Reloader {
+    fn changed(&mut self) -> bool {
+        self.watch.changed()
     }
 
-    /// Whether what is in force is what the files say. A repeated failure is not told of again.
-    fn reload(&self, again: bool) -> bool {
-        let result = ClientTls::load(&self.files);
-        match &result {
-            Ok(tls) => {
-                show_expiry(&self.metrics, tls);
-                self.bridge.replace_tls(tls);
-                self.metrics.reloaded(true);
-                tracing::info!("reloaded");
-            }
-            Err(error) if !again => {
-                self.metrics.reloaded(false);
-                tracing::error!(%error, "reload refused; the last good certificate stays in force");
-            }
-            Err(_) => {}
-        }
-        result.is_ok()
+    fn load(&mut self) -> Result<(), String> {
+        let tls = ClientTls::load(&self.files).map_err(|error| error.to_string())?;
+        show_expiry(&self.metrics, &tls);
+        self.bridge.replace_tls(&tls);
+        tracing::info!("reloaded");
+        Ok(())
+    }
+
+    fn count(&self, good: bool) {
+        self.metrics.reloaded(good);
     }
 }

@@ -1,10 +1,10 @@
 //! Puts changed files, and what an agent says anew, in force; or keeps what was there and says why.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
+use super::lifetime::InForce;
 use super::server_tls::Source;
 use super::{Reread, show_expiry};
 use crate::config::{Config, Material};
@@ -12,9 +12,6 @@ use crate::process::FileWatch;
 use crate::proxy::Proxy;
 use crate::telemetry::Metrics;
 use crate::tls::ServerTls;
-
-/// How often mounted files are looked at. The kubelet itself takes up to a minute to update them.
-pub(super) const WATCH_EVERY: Duration = Duration::from_secs(5);
 
 /// Puts changed files in force, or keeps what was there and says why.
 pub(super) struct Reloader {
@@ -30,40 +27,17 @@ pub(super) struct Reloader {
     pub(super) mounted: FileWatch,
 }
 
-impl Reloader {
-    pub(super) async fn run(mut self, mut reload: mpsc::Receiver<()>) {
-        let mut tick = tokio::time::interval(WATCH_EVERY);
-        let (mut asking, mut failed) = (true, false);
-        loop {
-            let asked = tokio::select! {
-                asked = reload.recv(), if asking => {
-                    asking = asked.is_some();
-                    asking
-                }
-                () = self.source.changed() => true,
-                _ = tick.tick() => false,
-            };
-            // The fingerprint is taken before the files are read: what changes in between counts as changed next time.
-            let changed = self.files.changed() | self.mounted.changed();
-            if changed || asked || failed {
-                failed = !self.reload(failed && !asked);
-                self.mounted.follow(ServerTls::files(&self.config.tls));
-            }
-        }
+impl InForce for Reloader {
+    fn changed(&mut self) -> bool {
+        self.files.changed() | self.mounted.changed()
     }
 
-    /// Whether what is in force is what the files say. A repeated failure is not told of again.
-    fn reload(&mut self, again: bool) -> bool {
-        let result = self.load();
-        if let Err(error) = &result
-            && !again
-        {
-            tracing::error!(error, "reload refused; the last good configuration stays in force");
-        }
-        if result.is_ok() || !again {
-            self.metrics.reloaded(result.is_ok());
-        }
-        result.is_ok()
+    async fn told(&mut self) {
+        self.source.changed().await;
+    }
+
+    fn count(&self, good: bool) {
+        self.metrics.reloaded(good);
     }
 
     /// Everything is read before anything is replaced.
@@ -85,6 +59,7 @@ impl Reloader {
         self.proxy.replace_policy(config.policy.clone());
         tracing::info!(grants = config.policy.grants().len(), "reloaded");
         self.config = Config { tls, policy: config.policy, ..self.config.clone() };
+        self.mounted.follow(ServerTls::files(&self.config.tls));
         Ok(())
     }
 }

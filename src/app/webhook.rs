@@ -12,16 +12,14 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::bridge::drain;
-use super::reload::WATCH_EVERY;
+use super::lifetime::{self, InForce};
 use super::{ADMIN_CONNECTIONS, StartError, bind};
 use crate::admin;
 use crate::cluster::Cluster;
 use crate::config::{Injection, Problems, WebhookConfig, WebhookTls};
 use crate::inject::{self, Listener, Registration, RegistrationError};
-use crate::net::{Accepting, Stop};
+use crate::net::Accepting;
 use crate::process::{FileWatch, Pending, Readiness};
 use crate::telemetry::WebhookMetrics;
 use crate::tls::OneSidedTls;
@@ -97,7 +95,7 @@ impl Bound {
         files: FileWatch,
     ) {
         let Self { config, listener, admin, cluster, tls, mounted, metrics, readiness, unknown } = self;
-        let (admin_stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let admin_stop = CancellationToken::new();
         let admin = Accepting::new(admin, ADMIN_CONNECTIONS);
         let admin = tokio::spawn(admin::serve(admin, metrics.clone(), readiness.clone(), admin_stop.clone()));
         let settings = watch::Sender::new(Arc::new(config.injection.clone()));
@@ -117,15 +115,9 @@ impl Bound {
         };
         let reloader =
             Reloader { tls_source: config.tls.clone(), settings, tls, metrics, reread, files, mounted };
-        let reloader = tokio::spawn(reloader.run(reload));
-        let ending = Stop { drain: stop.clone(), now: CancellationToken::new() };
-        let mut serving = tokio::spawn(inject::serve(listener, ending.clone(), tracker.clone()));
-        if let Err(error) = (&mut serving).await {
-            tracing::error!(%error, "the accept loop has failed; stopping");
-            stop.cancel();
-        }
-        let _stopping = readiness.pending("stopping");
-        drain(&tracker, &ending, config.drain_timeout).await;
+        let reloader = tokio::spawn(lifetime::follow(reloader, reload));
+        let accepting = |ending, tracker| inject::serve(listener, ending, tracker);
+        let _stopping = lifetime::serve(accepting, &readiness, stop, config.drain_timeout).await;
         if let Some(keeper) = keeper {
             keeper.abort();
         }
@@ -191,41 +183,13 @@ struct Reloader {
     mounted: FileWatch,
 }
 
-impl Reloader {
-    async fn run(mut self, mut reload: mpsc::Receiver<()>) {
-        let mut tick = tokio::time::interval(WATCH_EVERY);
-        let (mut asking, mut failed) = (true, false);
-        loop {
-            let asked = tokio::select! {
-                asked = reload.recv(), if asking => {
-                    asking = asked.is_some();
-                    asking
-                }
-                _ = tick.tick() => false,
-            };
-            let changed = self.files.changed() | self.mounted.changed();
-            if changed || asked || failed {
-                let again = failed && !asked;
-                failed = !self.reload(again);
-            }
-        }
+impl InForce for Reloader {
+    fn changed(&mut self) -> bool {
+        self.files.changed() | self.mounted.changed()
     }
 
-    /// Whether what is in force is what the files say. A repeated failure is not told of again.
-    fn reload(&mut self, again: bool) -> bool {
-        let result = self.load();
-        match &result {
-            Ok(()) => {
-                self.metrics.reloads.with_label_values(&["ok"]).inc();
-                tracing::info!("reloaded");
-            }
-            Err(error) if !again => {
-                self.metrics.reloads.with_label_values(&["error"]).inc();
-                tracing::error!(error, "reload refused; what was last good stays in force");
-            }
-            Err(_) => {}
-        }
-        result.is_ok()
+    fn count(&self, good: bool) {
+        self.metrics.reloads.with_label_values(&[if good { "ok" } else { "error" }]).inc();
     }
 
     /// Everything is read before anything is replaced.
@@ -240,6 +204,7 @@ impl Reloader {
         }
         self.mounted.follow(files(&config.tls));
         self.settings.send_replace(Arc::new(config.injection));
+        tracing::info!("reloaded");
         Ok(())
     }
 }

@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use rustls::pki_types::ServerName;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-use super::{BAD_USAGE, DONE, WORLD_FAILED, obey};
+use super::{BAD_USAGE, WORLD_FAILED, while_obeying};
 use crate::app::bridge::{self, Options, StartError};
 use crate::connect::{Destination, Timeouts};
 use crate::net::LocalAddress;
@@ -115,11 +113,5 @@ pub(super) async fn run(arguments: Arguments) -> u8 {
     };
     let admin = admin.map(tracing::field::display);
     tracing::info!(listen = %address, admin, version = env!("CARGO_PKG_VERSION"), "listening");
-    let (stop, (reload, reloads)) = (CancellationToken::new(), mpsc::channel(1));
-    let watcher = tokio::spawn(obey(signals, stop.clone(), reload));
-    tokio::select! {
-        () = bound.run(stop, reloads) => DONE,
-        // A second SIGTERM: now means now.
-        _ = watcher => WORLD_FAILED,
-    }
+    while_obeying(signals, |stop, reloads| bound.run(stop, reloads)).await
 }

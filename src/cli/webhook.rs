@@ -3,11 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-use super::{BAD_USAGE, DONE, WORLD_FAILED, environment, in_runtime, obey, report};
-use crate::app::StartError;
+use super::{BAD_USAGE, WORLD_FAILED, environment, in_runtime, not_started, report, while_obeying};
 use crate::app::webhook;
 use crate::cluster::{Cluster, SERVICE_ACCOUNT};
 use crate::config::{Problems, WebhookConfig, WebhookTls};
@@ -63,21 +60,12 @@ async fn serve(
     let signals = Signals::listen();
     let bound = match webhook::build(config, cluster) {
         Ok(bound) => bound,
-        Err(error) => {
-            tracing::error!("{error}");
-            return if matches!(error, StartError::Bind { .. }) { WORLD_FAILED } else { BAD_USAGE };
-        }
+        Err(error) => return not_started(&error),
     };
     let (Ok(signals), Ok(address), Ok(admin)) = (signals, bound.address(), bound.admin_address()) else {
         tracing::error!("signals or sockets are not available");
         return WORLD_FAILED;
     };
     tracing::info!(listen = %address, admin = %admin, version = env!("CARGO_PKG_VERSION"), "listening");
-    let (stop, (reload, reloads)) = (CancellationToken::new(), mpsc::channel(1));
-    let watcher = tokio::spawn(obey(signals, stop.clone(), reload));
-    tokio::select! {
-        () = bound.run(stop, reloads, reread, files) => DONE,
-        // A second SIGTERM: now means now.
-        _ = watcher => WORLD_FAILED,
-    }
+    while_obeying(signals, |stop, reloads| bound.run(stop, reloads, reread, files)).await
 }
