@@ -61,18 +61,56 @@ impl<'d> Context<'d> {
         Ok(cx)
     }
 
+    /// Asks for the facts as far as the caller may, and says what was refused.
+    pub(super) async fn look_as_far_as_allowed(
+        account: &'d Account,
+        desired: &'d Desired,
+    ) -> Result<(Self, Vec<CallError>), CallError> {
+        let (mut cx, mut refused) = (Self { account, desired, known: Known::default() }, Vec::new());
+        cx.ask(&mut |error| match error {
+            CallError::Refused { .. } => {
+                refused.push(error);
+                Ok(())
+            }
+            CallError::Unanswered { .. } | CallError::NotTaken { .. } | CallError::Unknown { .. } => {
+                Err(error)
+            }
+        })
+        .await?;
+        Ok((cx, refused))
+    }
+
     /// Asks for the facts again: a key or an endpoint has been made.
     pub(super) async fn refresh(&mut self) -> Result<(), CallError> {
+        self.ask(&mut Err).await
+    }
+
+    async fn ask(
+        &mut self,
+        on_error: &mut (dyn FnMut(CallError) -> Result<(), CallError> + Send),
+    ) -> Result<(), CallError> {
         let desired = self.desired;
-        let mut known =
-            Known { cluster: find_cluster(self, &desired.cluster.name).await?, ..Known::default() };
+        let mut known = Known::default();
+        match find_cluster(self, &desired.cluster.name).await {
+            Ok(cluster) => known.cluster = cluster,
+            Err(error) => on_error(error)?,
+        }
         if let Some(key) = &desired.key {
-            known.key_arn = find_key(self, key).await?.map(|key| key.arn);
+            match find_key(self, key).await {
+                Ok(key) => known.key_arn = key.map(|key| key.arn),
+                Err(error) => on_error(error)?,
+            }
         }
         known.vpc = vpc(&desired.network, known.cluster.as_ref());
         if let Some(vpc) = &known.vpc {
-            known.route_tables = private_route_tables(self, vpc, known.cluster.as_ref()).await?;
-            known.endpoint_id = find_endpoint(self, vpc, &desired.endpoint.service).await?.map(|it| it.id);
+            match private_route_tables(self, vpc, known.cluster.as_ref()).await {
+                Ok(tables) => known.route_tables = tables,
+                Err(error) => on_error(error)?,
+            }
+            match find_endpoint(self, vpc, &desired.endpoint.service).await {
+                Ok(endpoint) => known.endpoint_id = endpoint.map(|it| it.id),
+                Err(error) => on_error(error)?,
+            }
         }
         self.known = known;
         Ok(())

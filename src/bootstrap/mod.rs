@@ -15,6 +15,7 @@ mod patience;
 mod plan;
 mod settings;
 mod survey;
+mod verify;
 
 pub use account::{Account, AccountError, CallError};
 pub use apply::{ApplyError, apply};
@@ -28,3 +29,7 @@ pub use patience::Patience;
 pub use plan::{Cost, Plan, Refused, Step, Undo};
 pub use settings::{Found, Setting};
 pub use survey::{Observed, survey};
+pub use verify::{
+    Answer, Ground, Judgement, NodeGroup, Probed, Probes, Reading, Report, RequirementRow, Seen,
+    Subscriptions, Surroundings, TrailSelectors, Verdict, WaiverState, Waiving, Way, look, probe,
+};

@@ -8,6 +8,7 @@ mod destroy;
 mod plan;
 mod progress;
 mod render;
+mod verify;
 
 use std::path::Path;
 
@@ -35,6 +36,9 @@ enum Command {
     /// Make the account what the declaration says.
     #[command(after_help = apply::EXAMPLE)]
     Apply(apply::Arguments),
+    /// Read everything afresh and judge it, control by control; changes nothing.
+    #[command(after_help = verify::EXAMPLE)]
+    Verify(verify::Arguments),
     /// Take away what the declaration made, as far as that loses nothing.
     #[command(after_help = destroy::EXAMPLE)]
     Destroy(destroy::Arguments),
@@ -45,6 +49,7 @@ pub(super) async fn run(arguments: Arguments) -> u8 {
         Command::Render(arguments) => render::run(&arguments),
         Command::Plan(arguments) => Box::pin(plan::run(arguments)).await,
         Command::Apply(arguments) => Box::pin(apply::run(arguments)).await,
+        Command::Verify(arguments) => Box::pin(verify::run(arguments)).await,
         Command::Destroy(arguments) => Box::pin(destroy::run(arguments)).await,
     }
 }

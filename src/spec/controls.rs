@@ -6,6 +6,11 @@
 pub struct Requirement(u8);
 
 impl Requirement {
+    /// Every one, by number.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (1..=25).map(Self)
+    }
+
     /// 1 to 25.
     pub const fn number(self) -> u8 {
         self.0
@@ -227,5 +232,20 @@ mod tests {
         }
         assert_eq!(named("S3.7")[0].id, "replication");
         assert!(named("S3.99").is_empty());
+    }
+
+    #[test]
+    fn the_documentation_has_every_control_as_it_is() {
+        let page = include_str!("../../docs/bootstrap.md");
+        let (_, table) = page.split_once("<!-- controls -->\n").unwrap();
+        let (table, _) = table.split_once("<!-- end -->").unwrap();
+        let rows: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(rows.len(), ALL.len());
+        for (row, control) in rows.iter().zip(ALL) {
+            let subject = format!("{:?}", control.subject).to_lowercase();
+            let (number, hub) = (control.requirement.number(), control.security_hub.join(", "));
+            let Control { id, title, mend, .. } = control;
+            assert_eq!(*row, format!("| `{id}` | {number} | {subject} | {hub} | {title} | {mend} |"));
+        }
     }
 }

@@ -396,6 +396,8 @@ pub struct Waiver {
     pub bucket: Option<Word>,
     /// Why.
     pub reason: String,
+    /// Who answers for it.
+    pub owner: Option<String>,
     /// The last day.
     pub until: Date,
 }

@@ -170,6 +170,8 @@ pub struct DesiredBucket {
     pub metrics: Vec<MetricsFilter>,
     /// Where its server access logs go.
     pub logs: Option<LogTarget>,
+    /// Below which prefixes deletions are recorded and told.
+    pub alert_deletes: Vec<String>,
     /// The bucket policy.
     pub policy: Value,
     /// Tags of this bucket besides [`Desired::tags`].

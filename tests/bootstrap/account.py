@@ -63,12 +63,24 @@ class Account:
         self.route_table = ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
         for subnet in subnets:
             ec2.associate_route_table(RouteTableId=self.route_table, SubnetId=subnet)
+        public = ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.0.9.0/24")["Subnet"]["SubnetId"]
+        self.nat = ec2.create_nat_gateway(SubnetId=public, ConnectivityType="private")["NatGateway"]["NatGatewayId"]
+        ec2.create_route(
+            RouteTableId=self.route_table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=self.nat
+        )
         eks = self.client("eks")
         role = f"arn:aws:iam::{self.number}:role/cluster"
         made = eks.create_cluster(
             name="apps", roleArn=role, resourcesVpcConfig={"subnetIds": subnets}
         )["cluster"]
         self.issuer = made["identity"]["oidc"]["issuer"]
+        eks.create_nodegroup(
+            clusterName="apps",
+            nodegroupName="general",
+            subnets=subnets,
+            nodeRole=role,
+            scalingConfig={"minSize": 2, "maxSize": 6, "desiredSize": 2},
+        )
         # The stand-in for EKS does not keep the VPC, so it is declared.
         self.client("iam").create_open_id_connect_provider(Url=self.issuer, ClientIDList=["sts.amazonaws.com"])
         every = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"]
@@ -101,6 +113,13 @@ class Account:
         namespace = lambda request, **_: request.headers.add_header("x-amz-bucket-namespace", "account-regional")  # noqa: E731
         s3.meta.events.register("before-sign.s3.CreateBucket", namespace)
         s3.create_bucket(Bucket=self.bucket(base), CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def confirm_subscription(self) -> None:
+        """Somebody gets the alerts: a queue, which confirms by itself as mail does not."""
+        queue = f"arn:aws:sqs:{REGION}:{self.number}:alerts"
+        self.client("sqs").create_queue(QueueName="alerts")
+        topic = f"arn:aws:sns:{REGION}:{self.number}:{NAME}-alerts"
+        self.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
 
     def declare(self, **changes: str) -> None:
         (self.folder / "proxy.yaml").write_text(GRANTS)
@@ -168,8 +187,18 @@ class Account:
         assert plan["refused"] == [], plan["refused"]
         return {step["id"] for step in plan["steps"]} | {one["id"] for one in plan["outside"]}
 
+    def verify(self, *more: str, code: int) -> dict[str, Any]:
+        """Without probes: the emulators refuse nobody."""
+        done = self.run("verify", "-f", str(self.spec), "--no-probes", "--json", *more)
+        assert done.returncode == code, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.journal.read_text().splitlines()]
+
+
+def failing(report: dict[str, Any]) -> set[str]:
+    return {it["control"] for it in report["controls"] if it["verdict"] == "FAIL"}
 
 
 def strip_account(request: Any, account: str) -> None:

@@ -7,12 +7,14 @@ each test has an account of its own.
 
 from __future__ import annotations
 
+import datetime
 import fcntl
 import http.client
 import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -25,6 +27,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from pod_identity import PATH as POD_IDENTITY
 from pod_identity import PodIdentity
 
@@ -92,6 +98,7 @@ class Call:
     operation: str
     target: str
     is_write: bool
+    is_secure: bool
 
     @property
     def name(self) -> str:
@@ -123,8 +130,9 @@ class Door(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, backends: dict[str, int]) -> None:
+    def __init__(self, backends: dict[str, int], folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        self.tls, self.authority = certified(folder)
         self.backends = backends
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
@@ -136,6 +144,16 @@ class Door(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://localhost:{self.server_port}"
+
+    @property
+    def secure_url(self) -> str:
+        return f"https://aws.localhost:{self.server_port}"
+
+    def finish_request(self, request: socket.socket, client_address: object) -> None:
+        """With and without TLS on one port, as the first byte says: a proxy's probe changes the scheme only."""
+        if request.recv(1, socket.MSG_PEEK) == b"\x16":
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
 
     def writes(self, account: str) -> list[str]:
         return [call.name for call in self.calls if call.account == account and call.is_write]
@@ -218,7 +236,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             operation = f"{self.command} {url.path}"
         is_read = self.command in {"GET", "HEAD"} or bool(READS.match(operation)) or service == "sts"
-        return Call(account, service, operation, self.path, not is_read)
+        is_secure = isinstance(self.connection, ssl.SSLSocket)
+        return Call(account, service, operation, self.path, not is_read, is_secure)
 
     def forward(self, call: Call, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         if call.service == "eks" and POD_IDENTITY.match(call.target):
@@ -283,6 +302,25 @@ def corrected(call: Call, answer: bytes) -> bytes:
     return answer
 
 
+def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A certificate for this run, which is its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    names = [x509.DNSName("aws.localhost"), x509.DNSName("*.aws.localhost")]
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
+    authority, secret = folder / "authority.pem", folder / "key.pem"
+    authority.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    kind = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, *kind))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority, secret)
+    return context, authority
+
+
 def free_port() -> int:
     with socket.socket() as any_socket:
         any_socket.bind(("127.0.0.1", 0))
@@ -314,7 +352,7 @@ class Emulators:
             ),
         ]
         self.moto_url = f"http://127.0.0.1:{moto}"
-        self.door = Door({"localstack": localstack, "moto": moto})
+        self.door = Door({"localstack": localstack, "moto": moto}, folder)
 
     def stop(self) -> None:
         self.door.shutdown()

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub use price::Cost;
 use price::estimate;
-pub(super) use show::verb;
+pub(super) use show::{fields, short, verb};
 
 use super::account::CallError;
 use super::context::Context;

@@ -173,7 +173,8 @@ fn show_change(f: &mut fmt::Formatter<'_>, found: &Found, change: &Difference) -
     writeln!(f, "      {}: {} -> {}", change.field, side(&change.found), side(&change.wanted))
 }
 
-fn fields(changes: &[Difference]) -> String {
+/// Where something differs, in one line.
+pub(in crate::bootstrap) fn fields(changes: &[Difference]) -> String {
     let side = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), short);
     let each = changes.iter().map(|change| {
         let name = if change.field.is_empty() { "it" } else { &change.field };
@@ -182,7 +183,8 @@ fn fields(changes: &[Difference]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-fn short(value: &Value) -> String {
+/// A value in a few words.
+pub(in crate::bootstrap) fn short(value: &Value) -> String {
     let text = match value {
         // Policies are shown by their statements' names.
         Value::Object(fields) if fields.contains_key("Statement") => {

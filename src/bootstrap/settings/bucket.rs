@@ -153,10 +153,9 @@ pub(super) async fn read(
 /// Looks before anything else: in us-east-1 creating a bucket that one owns succeeds, and resets its ACLs. By its location and
 /// not by `HeadBucket`, which is `s3:ListBucket` and denied to whoever is no client: an operator needs no data.
 async fn itself(cx: &Context<'_>, bucket: &DesiredBucket) -> Result<Found, CallError> {
-    let (name, owner) = (&bucket.name, &cx.account.id);
-    let asked = cx.account.s3.get_bucket_location().bucket(name).expected_bucket_owner(owner).send().await;
-    let region = match asked.map_err(failed("s3:GetBucketLocation", name)) {
-        Ok(answer) => location(answer.location_constraint.as_ref()).to_owned(),
+    let name = &bucket.name;
+    let region = match region(cx, name).await {
+        Ok(region) => region,
         Err(error) if error.code() == "NoSuchBucket" => return Ok(Found::Absent),
         Err(error) if ELSEWHERE.contains(&error.code()) => "another region".to_owned(),
         Err(error) if error.code() == "AccessDenied" => {
@@ -190,6 +189,14 @@ const ELSEWHERE: [&str; 5] = [
     "MovedPermanently",
     "PermanentRedirect",
 ];
+
+/// The region that a bucket of this account lies in.
+pub(in crate::bootstrap) async fn region(cx: &Context<'_>, name: &str) -> Result<String, CallError> {
+    let asked = cx.account.s3.get_bucket_location().bucket(name);
+    let asked = asked.expected_bucket_owner(&cx.account.id).send().await;
+    let answer = asked.map_err(failed("s3:GetBucketLocation", name))?;
+    Ok(location(answer.location_constraint.as_ref()).to_owned())
+}
 
 /// S3's oldest regions go by other names. Source: Amazon S3 API reference, `GetBucketLocation`.
 fn location(constraint: Option<&BucketLocationConstraint>) -> &str {

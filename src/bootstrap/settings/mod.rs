@@ -10,6 +10,7 @@ mod key;
 mod lifecycle;
 mod network;
 pub(super) mod removal;
+mod source;
 mod trail;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ use crate::spec::{
 };
 
 pub(super) use alerts::TopicPart;
-pub(super) use bucket::BucketPart;
+pub(super) use bucket::{BucketPart, region as bucket_region};
 pub(super) use bucket_rules::RulesPart;
 pub(super) use iam::RolePart;
 pub(super) use key::KeyPart;

@@ -142,6 +142,8 @@ fn waiver(section: &Section<'_>) -> Option<Waiver> {
     let control: Option<String> = section.required("control", "which control, such as versioning or S3.14");
     let bucket = section.optional("bucket");
     let reason: Option<Reason> = section.required("reason", "why it is set aside");
+    let owner: Option<Reason> = section.optional("owner");
     let until: Option<Day> = section.required("until", "the last day on which it counts, such as 2027-06-30");
-    Some(Waiver { control: control?, bucket, reason: reason?.0, until: until?.0 })
+    let owner = owner.map(|owner| owner.0);
+    Some(Waiver { control: control?, bucket, reason: reason?.0, owner, until: until?.0 })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::bucket_policy::{self, ACCESS_LOGS, INVENTORY};
 use super::frame::Frame;
-use crate::spec::declared::{Bucket, VersioningChoice};
+use crate::spec::declared::{Bucket, Deletes, VersioningChoice};
 use crate::spec::desired::{DesiredBucket, Inventory, LogTarget, MetricsFilter, Replication, Versioning};
 use crate::spec::naming::Named;
 use crate::spec::profile::Profile;
@@ -46,6 +46,10 @@ fn desired(frame: &Frame<'_>, path: String, bucket: &Bucket, named: &Named) -> D
         logs: frame
             .log_bucket(bucket)
             .map(|target| LogTarget { bucket: target, prefix: format!("{ACCESS_LOGS}/{base}/") }),
+        alert_deletes: match &bucket.alert_deletes {
+            Deletes::Silent => Vec::new(),
+            Deletes::Below(prefixes) => prefixes.clone(),
+        },
         policy: bucket_policy::policy(frame, bucket, &name),
         tags: BTreeMap::from([("s3-access-proxy/profile".to_owned(), bucket.profile.to_string())]),
         versioning,
