@@ -114,13 +114,6 @@ class Account:
         s3.meta.events.register("before-sign.s3.CreateBucket", namespace)
         s3.create_bucket(Bucket=self.bucket(base), CreateBucketConfiguration={"LocationConstraint": REGION})
 
-    def confirm_subscription(self) -> None:
-        """Somebody gets the alerts: a queue, which confirms by itself as mail does not."""
-        queue = f"arn:aws:sqs:{REGION}:{self.number}:alerts"
-        self.client("sqs").create_queue(QueueName="alerts")
-        topic = f"arn:aws:sns:{REGION}:{self.number}:{NAME}-alerts"
-        self.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
-
     def declare(self, **changes: str) -> None:
         (self.folder / "proxy.yaml").write_text(GRANTS)
         text = (Path(__file__).parent / f"{self.variant}.yaml").read_text()

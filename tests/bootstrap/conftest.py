@@ -59,13 +59,6 @@ def applied(new_account: Callable[..., Account]) -> Account:
     return account
 
 
-@pytest.fixture(scope="module")
-def verified(applied: Account) -> Account:
-    """With somebody who gets the alerts: mail is confirmed by nobody here."""
-    applied.confirm_subscription()
-    return applied
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path

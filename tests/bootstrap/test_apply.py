@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 
-from account import NAME, OWNER, Account
+from account import NAME, OWNER, REPOSITORY, Account
 from emulators import REGION
 
 
@@ -25,6 +26,22 @@ def test_a_plan_of_nothing_says_everything_and_changes_nothing(account: Account)
     assert f"CANNOT BE UNDONE; needs --confirm-irreversible {archive}=COMPLIANCE:30" in text.stdout
     assert "USD a month" in text.stdout and "regional namespace" in text.stdout
     assert plan["cost"]["monthly_usd"] > 0
+
+
+def test_a_plan_reads_as_it_did(account: Account) -> None:
+    """The text that people agree to, whole. With WRITE_GOLDEN set it is written anew, to be looked at."""
+    text = account.run("plan", "-f", str(account.spec)).stdout
+    for found, shown in [
+        (account.number, "123456789012"),
+        (account.vpc, "vpc-1"),
+        (account.route_table, "rtb-1"),
+        (account.issuer.removeprefix("https://"), "oidc.example/id/1"),
+    ]:
+        text = text.replace(found, shown)
+    golden = REPOSITORY / "tests/data/plan/whole.txt"
+    if "WRITE_GOLDEN" in os.environ:
+        golden.write_text(text)
+    assert text == golden.read_text()
 
 
 def test_what_cannot_be_undone_is_not_done_without_its_own_word(account: Account) -> None:

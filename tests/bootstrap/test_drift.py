@@ -1,5 +1,5 @@
 """Each setting, changed from outside one by one, is found by the plan under its own name and fails under its control when
-it is verified; apply puts it right, and then everything passes."""
+it is applied; apply puts it right, and then everything passes."""
 
 from __future__ import annotations
 
@@ -73,12 +73,10 @@ def other_key_policy(account: Account) -> None:
 
 def unsubscribe(account: Account) -> None:
     sns = account.client("sns")
-    all_of_it = sns.list_subscriptions_by_topic(TopicArn=topic(account))["Subscriptions"]
-    (subscription,) = [it for it in all_of_it if it["Protocol"] == "email"]
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic(account))["Subscriptions"]
     arn = subscription["SubscriptionArn"]
     arn = arn if arn.startswith("arn:") else [
-        it["SubscriptionArn"] for it in sns.list_subscriptions()["Subscriptions"] 
-        if it["TopicArn"] == topic(account) and it["Protocol"] == "email"
+        it["SubscriptionArn"] for it in sns.list_subscriptions()["Subscriptions"] if it["TopicArn"] == topic(account)
     ][0]
     sns.unsubscribe(SubscriptionArn=arn)
 
@@ -204,21 +202,21 @@ FOUND: dict[str, set[str]] = {
 
 @pytest.mark.parametrize(("name", "drift", "named"), DRIFTS, ids=[row[0] for row in DRIFTS])
 def test_drift_is_found_and_mended(
-    verified: Account, name: str, drift: Callable[[Account], Any], named: Callable[[Account], str]
+    applied: Account, name: str, drift: Callable[[Account], Any], named: Callable[[Account], str]
 ) -> None:
-    expected = named(verified)
-    drift(verified)
-    plan = verified.plan(code=1)
+    expected = named(applied)
+    drift(applied)
+    plan = applied.plan(code=1)
     assert [step["id"] for step in plan["steps"]] == [expected], plan["steps"]
     assert plan["refused"] == [] and plan["outside"] == []
     assert plan["steps"][0]["changes"] or plan["steps"][0]["action"] == "create"
-    report = verified.verify(code=1)
+    report = applied.verify(code=1)
     assert failing(report) == FOUND[name]
     for judged in report["controls"]:
         assert (judged["mend"] is None) == (judged["verdict"] != "FAIL") and not judged["unknown"]
-    done = verified.apply()
+    done = applied.apply()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert failing(verified.verify(code=0)) == set()
+    assert failing(applied.verify(code=0)) == set()
 
 
 def test_what_is_account_wide_is_named_and_not_touched(applied: Account) -> None:

@@ -19,8 +19,8 @@ def one(report: dict[str, Any], control: str, subject: str = "") -> dict[str, An
     return found
 
 
-def test_what_apply_made_passes_with_its_evidence(verified: Account) -> None:
-    report = verified.verify(code=0)
+def test_what_apply_made_passes_with_its_evidence(applied: Account) -> None:
+    report = applied.verify(code=0)
     assert failing(report) == set() and report["holds"] is True
     assert [row["number"] for row in report["requirements"]] == list(range(1, 26))
     verdicts = {row["number"]: row["verdict"] for row in report["requirements"]}
@@ -30,7 +30,7 @@ def test_what_apply_made_passes_with_its_evidence(verified: Account) -> None:
         assert judged["evidence"], judged
         for ground in judged["evidence"]:
             assert ground["what"] and ground["source"] and ground["said"], judged
-    tls = one(report, "tls-only", verified.bucket("data"))
+    tls = one(report, "tls-only", applied.bucket("data"))
     assert tls["evidence"][0]["source"] == "s3:GetBucketPolicy"
 
 
@@ -65,18 +65,18 @@ def test_a_bucket_that_was_made_by_hand_is_judged_as_it_is(new_account: Callable
     assert one(report, "tls-only", account.bucket("logs"))["verdict"] == "FAIL"
 
 
-def test_what_may_not_be_read_fails_as_unknown(verified: Account) -> None:
+def test_what_may_not_be_read_fails_as_unknown(applied: Account) -> None:
     denied = {"s3:GET policy", "kms:GetKeyPolicy", "iam:GetRole", "eks:GET /clusters/apps/node-groups"}
-    is_denied = lambda call: call.account == verified.number and call.name in denied  # noqa: E731
-    verified.door.faults[:] = [Fault(is_denied, "AccessDenied", "not authorized", 403, times=1000)]
+    is_denied = lambda call: call.account == applied.number and call.name in denied  # noqa: E731
+    applied.door.faults[:] = [Fault(is_denied, "AccessDenied", "not authorized", 403, times=1000)]
     try:
-        report = verified.verify(code=1)
+        report = applied.verify(code=1)
     finally:
-        verified.door.faults.clear()
+        applied.door.faults.clear()
     unknown = {it["control"] for it in report["controls"] if it["unknown"]}
     assert unknown >= {"bucket-policy", "tls-only", "vpc-only", "key-rotation", "role-trust", "network-layout"}
     assert failing(report) == unknown
-    said = one(report, "tls-only", verified.bucket("data"))["evidence"][0]
+    said = one(report, "tls-only", applied.bucket("data"))["evidence"][0]
     assert said["holds"] is None and "s3:GetBucketPolicy" in said["said"] and "AccessDenied" in said["said"]
 
 
@@ -96,26 +96,26 @@ waivers:
 """
 
 
-def test_waivers_set_aside_expire_and_are_told_when_nothing_needs_them(verified: Account) -> None:
-    verified.spec.write_text(verified.spec.read_text() + WAIVERS)
+def test_waivers_set_aside_expire_and_are_told_when_nothing_needs_them(applied: Account) -> None:
+    applied.spec.write_text(applied.spec.read_text() + WAIVERS)
     try:
-        s3("delete_bucket_lifecycle")(verified)
-        report = verified.verify(code=0)
-        lifecycle = one(report, "lifecycle", verified.bucket("data"))
+        s3("delete_bucket_lifecycle")(applied)
+        report = applied.verify(code=0)
+        lifecycle = one(report, "lifecycle", applied.bucket("data"))
         assert lifecycle["verdict"] == "WAIVED" and lifecycle["waiver"]["owner"] == "data team"
-        assert one(report, "lifecycle", verified.bucket("logs"))["verdict"] == "PASS"
+        assert one(report, "lifecycle", applied.bucket("logs"))["verdict"] == "PASS"
         assert [it["state"] for it in report["waivers"]] == ["used", "expired", "not-judged-here", "unused"]
         rows = {row["number"]: row["verdict"] for row in report["requirements"]}
         assert rows[12] == rows[25] == "WAIVED"
-        s3("delete_bucket_metrics_configuration", Id="s3ap-metrics-1")(verified)
-        report = verified.verify(code=1)
+        s3("delete_bucket_metrics_configuration", Id="s3ap-metrics-1")(applied)
+        report = applied.verify(code=1)
         assert failing(report) == {"metrics"}
-        assert one(report, "metrics", verified.bucket("data"))["waiver"]["state"] == "expired"
-        text = verified.run("verify", "-f", str(verified.spec), "--no-probes").stdout
+        assert one(report, "metrics", applied.bucket("data"))["waiver"]["state"] == "expired"
+        text = applied.run("verify", "-f", str(applied.spec), "--no-probes").stdout
         assert "the waiver expired on 2020-01-31" in text and "inventory until 2999-12-31: unused" in text
     finally:
-        verified.declare()
-    assert verified.apply().returncode == 0
+        applied.declare()
+    assert applied.apply().returncode == 0
 
 
 class Page(html.parser.HTMLParser):
@@ -141,14 +141,14 @@ class Page(html.parser.HTMLParser):
         self.text.append(data)
 
 
-def test_the_page_says_it_all_and_leads_nowhere(verified: Account, tmp_path: Path) -> None:
-    verified.spec.write_text(verified.spec.read_text() + WAIVERS)
-    s3("delete_bucket_lifecycle")(verified)
+def test_the_page_says_it_all_and_leads_nowhere(applied: Account, tmp_path: Path) -> None:
+    applied.spec.write_text(applied.spec.read_text() + WAIVERS)
+    s3("delete_bucket_lifecycle")(applied)
     file = tmp_path / "report.html"
     try:
-        report = verified.verify("--html", str(file), code=0)
+        report = applied.verify("--html", str(file), code=0)
     finally:
-        verified.declare()
+        applied.declare()
     text = file.read_text()
     page = Page()
     page.feed(text)
@@ -160,15 +160,15 @@ def test_the_page_says_it_all_and_leads_nowhere(verified: Account, tmp_path: Pat
     for judged in report["controls"]:
         assert judged["control"] in shown and judged["subject"] in shown
     assert "cleared by <somebody> else & often" in shown and "WAIVED" in shown
-    assert verified.apply().returncode == 0
+    assert applied.apply().returncode == 0
 
 
-def test_probes_tell_a_bucket_that_refuses_from_one_that_does_not(verified: Account) -> None:
-    door = verified.door
+def test_probes_tell_a_bucket_that_refuses_from_one_that_does_not(applied: Account) -> None:
+    door = applied.door
     secure = {"AWS_ENDPOINT_URL": door.secure_url, "SSL_CERT_FILE": str(door.authority)}
 
     def probe() -> dict[str, Any]:
-        done = verified.run("verify", "-f", str(verified.spec), "--json", environment=secure)
+        done = applied.run("verify", "-f", str(applied.spec), "--json", environment=secure)
         assert done.returncode in {0, 1}, done.stderr
         return json.loads(done.stdout)
 
@@ -176,7 +176,7 @@ def test_probes_tell_a_bucket_that_refuses_from_one_that_does_not(verified: Acco
     assert failing(open_to_all) == {"probe-anonymous", "probe-plain-http"}
     # As AWS does with such a policy and such a block.
     unsigned = lambda call: call.account == "nobody"  # noqa: E731
-    no_tls = lambda call: call.account == verified.number and not call.is_secure  # noqa: E731
+    no_tls = lambda call: call.account == applied.number and not call.is_secure  # noqa: E731
     door.faults[:] = [Fault(it, "AccessDenied", "Access Denied", 403, times=1000) for it in (unsigned, no_tls)]
     try:
         assert failing(probe()) == set()

@@ -19,7 +19,7 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th{text-align:left;color:var(--dim);font-weight:500;font-size:.85rem}
 th,td{padding:.35rem .9rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
 tr:last-child td{border-bottom:0}
-code{font:13px/1.5 ui-monospace,'DejaVu Sans Mono',monospace}
+code{font:13px/1.5 ui-monospace,'DejaVu Sans Mono',monospace}td code{white-space:nowrap}
 b{white-space:nowrap}.PASS{color:var(--PASS)}.FAIL{color:var(--FAIL)}.WAIVED{color:var(--WAIVED)}.NA{color:var(--dim)}
 article{padding:.8rem 0;border-bottom:1px solid var(--line)}article:last-child{border-bottom:0}
 summary{cursor:pointer}

@@ -36,7 +36,8 @@ impl fmt::Display for Report<'_> {
 
 impl Report<'_> {
     pub(super) fn time(&self) -> String {
-        self.at.format(&Rfc3339).unwrap_or_else(|_| self.at.to_string())
+        let at = self.at.replace_nanosecond(0).unwrap_or(self.at);
+        at.format(&Rfc3339).unwrap_or_else(|_| at.to_string())
     }
 
     pub(super) fn of(&self, verdict: Verdict) -> impl Iterator<Item = &Judgement> {

@@ -216,3 +216,18 @@ fn nodes_in_public_or_that_do_not_scale_fail() {
         assert_eq!(failing(&judged(&desired, &seen)), BTreeSet::from(["network-layout"]));
     }
 }
+
+#[test]
+fn alerts_that_nobody_confirmed_reach_nobody() {
+    let desired = desired();
+    for subscriptions in
+        [Ok(Some(Subscriptions { confirmed: 0, pending: 1 })), Ok(None), Err("denied".to_owned())]
+    {
+        let mut seen = seen(&desired);
+        let unknown = subscriptions.is_err();
+        seen.surroundings.subscriptions = subscriptions;
+        let report = judged(&desired, &seen);
+        assert_eq!(failing(&report), BTreeSet::from(["alert-topic"]));
+        assert!(report.of(Verdict::Fail).all(|judgement| judgement.unknown == unknown));
+    }
+}

@@ -28,11 +28,24 @@ pub(super) fn read(
         |problems: Problems| problems.iter().map(|problem| format!("{file}: {problem}")).collect::<Vec<_>>();
     let text = open(file).map_err(|error| vec![error])?;
     let root = document::read(&text, &[]).map_err(|problems| named(Problems::all(problems)))?;
+    sessions_have_a_role(workload, &root).map_err(|problem| prefixed(file, vec![problem]))?;
     let config = Config::parse(&text, &overlay(spec, workload, &root)).map_err(named)?;
     let names = Names::of(spec);
     let policy = names.settle(&config.policy).map_err(|problems| prefixed(file, problems))?;
     let granted = granted(spec, workload, &policy).map_err(|problem| prefixed(file, vec![problem]))?;
     Ok((granted, Config { policy, ..config }))
+}
+
+/// With a token of the cluster a role assumes itself; Pod Identity's credentials are sessions already, and a session of
+/// a session needs a role that admits it, which is not made here.
+fn sessions_have_a_role(workload: &Workload, root: &Node) -> Result<(), String> {
+    let per_identity = root.to_json()["credentials"]["sessions"] == "per_identity";
+    if workload.identity == IdentityKind::PodIdentity && per_identity {
+        return Err("credentials.sessions: 'per_identity' needs a second role behind Pod Identity's, which is not made here: \
+                    take 'identity: irsa' for this workload, or 'sessions: shared'"
+            .to_owned());
+    }
+    Ok(())
 }
 
 fn prefixed(file: &str, problems: Vec<String>) -> Vec<String> {

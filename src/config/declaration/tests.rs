@@ -60,6 +60,21 @@ fn every_problem_is_told_at_once_with_its_place() {
 }
 
 #[test]
+fn sessions_behind_pod_identity_are_refused_for_want_of_a_role() {
+    let grants = format!("{GRANTS}\ncredentials: {{ sessions: per_identity }}\n");
+    let with = |identity: &str| {
+        let service_account = "service_account: archiver,";
+        let text = EXAMPLE.replace(service_account, &format!("{service_account} identity: {identity},"));
+        Declaration::parse(&text, &|_| Ok(grants.clone()))
+            .map_or_else(|problems| problems.to_string(), |_| String::new())
+    };
+    let refused = with("pod-identity");
+    assert!(refused.contains("workloads[1].grants_from") && refused.contains("identity: irsa"), "{refused}");
+    assert!(!refused.contains("workloads[0]"), "{refused}");
+    assert_eq!(with("irsa"), "");
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_its_mend() {
     let sink = "profile: log-sink\n    name: { strategy: derived, base: logs }";
     let data = "profile: application-data\n    name: { strategy: derived, base: data }\n    access_logs: { bucket: auto }";
