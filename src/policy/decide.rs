@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::grant::Effect;
+use super::index::Index;
 use super::pattern::{ActionPattern, BucketPattern};
 use super::role::RoleArn;
 use super::session::{Acting, Personas, SeveralRoles};
@@ -29,6 +30,8 @@ pub(super) struct Rule {
 pub struct Entitlements {
     pub(super) allow: Arc<[Rule]>,
     pub(super) deny: Arc<[Rule]>,
+    /// The allowing and the denying rules by what they speak of.
+    indices: Arc<[Index; 2]>,
     personas: Arc<Personas>,
     /// Whether no grant names a role of its own, as is common.
     one_role: bool,
@@ -85,7 +88,8 @@ impl Entitlements {
     pub(super) fn new(rules: Vec<Rule>) -> Self {
         let (deny, allow): (Vec<_>, Vec<_>) = rules.into_iter().partition(|rule| rule.effect == Effect::Deny);
         let one_role = allow.iter().all(|rule| rule.role.is_none());
-        Self { allow: allow.into(), deny: deny.into(), personas: Arc::default(), one_role }
+        let indices = Arc::new([Index::new(&allow), Index::new(&deny)]);
+        Self { allow: allow.into(), deny: deny.into(), indices, personas: Arc::default(), one_role }
     }
 
     /// Whether no grant concerns the identity, so that every request will be refused.
@@ -160,13 +164,28 @@ impl Entitlements {
 
     /// What the grants say of one access.
     pub fn judge(&self, access: &Access) -> Judgement<'_> {
-        if let Some(rule) = self.deny.iter().find(|rule| rule.touches(access)) {
+        if let Some(rule) = self.denying(access) {
             return Judgement::Denied(&rule.name);
         }
-        match self.allow.iter().find(|rule| rule.covers(access)) {
+        match self.allowing(access) {
             Some(rule) => Judgement::Allowed(&rule.name),
             None if access.necessity == Necessity::Possible => Judgement::Tolerated,
             None => Judgement::NotGranted,
+        }
+    }
+
+    fn allowing(&self, access: &Access) -> Option<&Rule> {
+        match &access.scope {
+            Scope::Service => self.allow.iter().find(|rule| rule.covers(access)),
+            _ => self.indices[0].first(&self.allow, access, Rule::covers),
+        }
+    }
+
+    fn denying(&self, access: &Access) -> Option<&Rule> {
+        match &access.scope {
+            // A list is denied by what lies below its prefix as well.
+            Scope::Service | Scope::Prefix(..) => self.deny.iter().find(|rule| rule.touches(access)),
+            _ => self.indices[1].first(&self.deny, access, Rule::touches),
         }
     }
 
@@ -200,12 +219,12 @@ impl Rule {
     }
 
     /// As an allow: the access lies wholly within what the rule names.
-    fn covers(&self, access: &Access) -> bool {
+    pub(super) fn covers(&self, access: &Access) -> bool {
         self.reaches(access, KeyPrefix::covers_prefix)
     }
 
     /// As a deny: the access reaches into what the rule names. A list above a denied prefix would show its keys.
-    fn touches(&self, access: &Access) -> bool {
+    pub(super) fn touches(&self, access: &Access) -> bool {
         self.reaches(access, |denied, listed| denied.covers_prefix(listed) || listed.covers_prefix(denied))
     }
 

@@ -7,6 +7,7 @@ use super::decide::{Entitlements, Rule};
 use super::guardrails::Guardrails;
 use super::pattern::{ActionPattern, BucketPattern, IdentityPattern};
 use super::role::RoleArn;
+use super::roster::Roster;
 use super::session::{self, Width};
 use super::template::PrefixTemplate;
 use crate::identity::ClientIdentity;
@@ -44,13 +45,14 @@ pub struct Grant {
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     grants: Vec<Grant>,
+    roster: Roster,
     guardrails: Guardrails,
 }
 
 impl Policy {
     /// Takes the grants; their order does not matter.
     pub fn new(grants: Vec<Grant>) -> Self {
-        Self { grants, guardrails: Guardrails::default() }
+        Self { roster: Roster::new(&grants), grants, guardrails: Guardrails::default() }
     }
 
     /// The same grants behind other guardrails.
@@ -69,11 +71,20 @@ impl Policy {
         &self.grants
     }
 
+    /// The positions, in order, of all grants that may lie around this one as to identities.
+    pub(super) fn around(&self, grant: &Grant) -> Vec<usize> {
+        // All of its patterns have to be covered, so one is enough to find them.
+        grant.identities.first().map_or_else(Vec::new, |pattern| self.roster.covering(pattern))
+    }
+
     /// What concerns one identity, with its variables filled in.
     pub fn entitle(&self, identity: &ClientIdentity) -> Entitlements {
-        let concerns = |grant: &&Grant| grant.identities.iter().any(|pattern| pattern.matches(identity));
         self.entitlements(
-            self.grants.iter().filter(concerns).filter_map(|grant| rule(grant, identity)).collect(),
+            self.roster
+                .concerning(&self.grants, identity)
+                .into_iter()
+                .filter_map(|grant| rule(grant, identity))
+                .collect(),
         )
     }
 

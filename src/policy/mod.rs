@@ -2,17 +2,20 @@
 //! out. Pure: no IO, no clock, no environment.
 //!
 //! A [`Policy`] is compiled once from the configuration; [`Policy::entitle`] narrows it once per connection to what
-//! concerns one identity, so that a request is checked against a handful of rules however many grants there are.
+//! concerns one identity, and indexes that by bucket and prefix, so that a request is checked against a handful of rules
+//! however many grants there are.
 
 mod attribution;
 mod decide;
 mod encryption;
 mod grant;
 mod guardrails;
+mod index;
 mod object_lock;
 mod pattern;
 mod review;
 mod role;
+mod roster;
 mod session;
 mod template;
 mod verdict;

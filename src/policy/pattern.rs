@@ -49,6 +49,15 @@ fn covers(outer: &[u8], inner: &[u8], separator: Option<u8>) -> bool {
 
 /// Takes time in proportion to pattern times text, however many wildcards there are: a client picks the text.
 fn fits(pattern: &[u8], text: &[u8], stops: impl Fn(u8) -> bool) -> bool {
+    // What stands before the first wildcard settles most questions.
+    let literal = pattern.iter().position(|&byte| byte == b'*').unwrap_or(pattern.len());
+    if !text.starts_with(&pattern[..literal]) {
+        return false;
+    }
+    let (pattern, text) = (&pattern[literal..], &text[literal..]);
+    if pattern.is_empty() {
+        return text.is_empty();
+    }
     // reached[i]: the pattern so far matches the first i bytes of the text.
     let mut reached = vec![false; text.len() + 1];
     reached[0] = true;
@@ -123,6 +132,11 @@ impl IdentityPattern {
         self.form == other.form && covers(outer, inner, self.form.separator())
     }
 
+    /// The one name that matches, in the notation of configuration and logs, where the pattern has no wildcard.
+    pub(super) fn literal(&self) -> Option<String> {
+        (!self.body.contains('*')).then(|| self.to_string())
+    }
+
     /// The one SPIFFE ID that matches, where the pattern has no wildcard.
     pub(super) fn literal_spiffe(&self) -> Option<SpiffeId> {
         let literal = self.form == Form::Spiffe && !self.body.contains('*');
@@ -189,6 +203,11 @@ impl BucketPattern {
     /// Whether the bucket's name matches.
     pub fn matches(&self, bucket: &BucketName) -> bool {
         glob(self.0.as_bytes(), bucket.as_str().as_bytes(), None)
+    }
+
+    /// The one bucket that matches, where the pattern has no wildcard.
+    pub(super) fn literal(&self) -> Option<&str> {
+        (!self.0.contains('*')).then_some(self.0.as_str())
     }
 
     /// Whether every bucket that the other pattern matches is matched by this one; may miss some such pairs.
