@@ -124,7 +124,7 @@ impl FromStr for DnsName {
 }
 
 /// Everything a client certificate says about its holder. Never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientIdentity {
     spiffe: Option<SpiffeId>,
     dns: Vec<DnsName>,

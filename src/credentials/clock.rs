@@ -7,9 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_async::time::TimeSource;
 use http::HeaderValue;
-use time::PrimitiveDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 
 use crate::telemetry::Metrics;
 
@@ -24,9 +21,8 @@ pub struct Clock {
 /// Far below the fifteen minutes of S3 and STS, far above what networks and whole seconds explain.
 const TOLERATED: i64 = 60_000;
 
-/// RFC 9110, section 5.6.7: the one form of `Date` that is sent.
-const IMF_FIXDATE: &[BorrowedFormatItem<'_>] =
-    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+/// RFC 9110, section 5.6.7: the one form of `Date` that is sent always has so many characters.
+const IMF_FIXDATE: usize = "Thu, 01 Jan 1970 00:00:00 GMT".len();
 
 impl Clock {
     /// One that has not been corrected.
@@ -75,7 +71,7 @@ fn corrected(offset: i64, asked: SystemTime, answered: SystemTime, date: SystemT
 }
 
 fn parse(date: &str) -> Option<SystemTime> {
-    Some(PrimitiveDateTime::parse(date, IMF_FIXDATE).ok()?.assume_utc().into())
+    httpdate::parse_http_date(date).ok().filter(|_| date.len() == IMF_FIXDATE && date.ends_with(" GMT"))
 }
 
 fn difference(a: SystemTime, b: SystemTime) -> i64 {

@@ -133,7 +133,7 @@ impl Framing {
 
 impl Reader {
     fn read(&mut self, mut bytes: &[u8]) {
-        while let Some(&byte) = bytes.first() {
+        while !bytes.is_empty() {
             match self.place {
                 Place::Lost => return,
                 Place::Body(left) | Place::Chunk(left) => {
@@ -141,9 +141,20 @@ impl Reader {
                     bytes = &bytes[passed..];
                     self.pass(left - passed as u64);
                 }
+                Place::Between => {
+                    let empty = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+                    bytes = &bytes[empty..];
+                    if !bytes.is_empty() {
+                        self.place = Place::RequestLine;
+                    }
+                }
                 _ => {
-                    bytes = &bytes[1..];
-                    self.byte(byte);
+                    let end = bytes.iter().position(|byte| *byte == b'\n');
+                    self.piece(&bytes[..end.unwrap_or(bytes.len())]);
+                    bytes = end.map_or(&[], |end| &bytes[end + 1..]);
+                    if end.is_some() {
+                        self.line_feed();
+                    }
                 }
             }
         }
@@ -158,23 +169,18 @@ impl Reader {
         };
     }
 
-    fn byte(&mut self, byte: u8) {
-        match (self.place, byte) {
-            (Place::Between, b'\r' | b'\n') => return,
-            (Place::Between, _) => self.place = Place::RequestLine,
-            _ => {}
-        }
-        if self.place == Place::RequestLine && byte == b'#' {
+    /// What there is of a line, whole pieces at a time: this is done for every head.
+    fn piece(&mut self, piece: &[u8]) {
+        if self.place == Place::RequestLine && piece.contains(&b'#') {
             self.framing.misread = Some(Misread::Fragment);
         }
-        if byte != b'\n' {
-            self.cut |= self.line.len() == KEPT;
-            if self.line.len() < KEPT {
-                self.line.push(byte);
-            }
-            self.last = byte;
-            return;
-        }
+        let kept = piece.len().min(KEPT - self.line.len());
+        self.line.extend_from_slice(&piece[..kept]);
+        self.cut |= kept < piece.len();
+        self.last = piece.last().copied().unwrap_or(self.last);
+    }
+
+    fn line_feed(&mut self) {
         let bare = std::mem::take(&mut self.last) != b'\r';
         let mut line = std::mem::take(&mut self.line);
         if !bare && !std::mem::take(&mut self.cut) {

@@ -5,8 +5,10 @@ use http::{HeaderMap, HeaderName, header};
 use crate::s3::{ErrorCode, Refusal};
 
 /// Fields that concern one connection (RFC 9110 section 7.6.1, RFC 9113 section 8.2.2).
-const HOP_BY_HOP: [HeaderName; 6] = [
+const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
     header::PROXY_AUTHENTICATE,
     header::TE,
     header::TRAILER,
@@ -23,8 +25,6 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in HOP_BY_HOP {
         headers.remove(name);
     }
-    headers.remove("keep-alive");
-    headers.remove("proxy-connection");
 }
 
 /// Takes the connection's business out of a request, unless that is what its sender wants to hide something with.

@@ -2,6 +2,7 @@
 //! the time limits and the end of a connection, what of a head belongs to it alone, PEM files.
 
 mod accept;
+mod crypto;
 mod head_timer;
 mod head_watch;
 mod hop_by_hop;
@@ -16,6 +17,7 @@ mod stop;
 mod unsent;
 
 pub use accept::{Accepting, Listen, Refused};
+pub use crypto::crypto;
 pub use head_timer::HeadTimer;
 pub use head_watch::{HeadWatch, Misread};
 pub use hop_by_hop::{strip_hop_by_hop, strip_request};

@@ -8,9 +8,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::ending::Dismissal;
 use super::journey::Proxy;
+use super::rulebook::Rulebook;
 use super::share::Share;
 use crate::identity::ClientIdentity;
-use crate::policy::{Entitlements, Policy};
+use crate::policy::Entitlements;
 use crate::s3::Refusal;
 
 /// The client of one connection, with what the policy gives it.
@@ -19,7 +20,7 @@ pub(super) struct Client {
     label: Arc<str>,
     names: Option<Arc<[String]>>,
     series: Option<Arc<str>>,
-    entitled: ArcSwap<(Arc<Policy>, Arc<Entitlements>)>,
+    entitled: ArcSwap<(Arc<Rulebook>, Arc<Entitlements>)>,
     share: Arc<Share>,
     /// Set when the connection has ended because nothing moved on it.
     expired: Arc<AtomicBool>,
@@ -29,13 +30,13 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(identity: ClientIdentity, proxy: &Proxy, expired: Arc<AtomicBool>) -> Self {
-        let policy = proxy.policy();
-        let entitlements = Arc::new(policy.entitle(&identity));
+        let rules = proxy.rules();
+        let entitlements = rules.entitle(&identity);
         let label: Arc<str> = identity.to_string().into();
         let names = identity.names();
         let names = (names.len() > 1).then(|| names.into());
         let share = proxy.shares.of(&label);
-        let entitled = ArcSwap::from_pointee((policy, entitlements));
+        let entitled = ArcSwap::from_pointee((rules, entitlements));
         let (dismissed, retiring) = (OnceLock::new(), AtomicBool::new(false));
         let series = proxy.metrics().identities.as_ref().map(|identities| identities.label(&label));
         Self { identity, label, names, series, entitled, share, expired, dismissed, retiring }
@@ -61,13 +62,13 @@ impl Client {
     }
 
     /// Worked out once for a policy, and anew when another is in force.
-    pub(super) fn entitlements(&self, policy: &Arc<Policy>) -> Arc<Entitlements> {
+    pub(super) fn entitlements(&self, rules: &Arc<Rulebook>) -> Arc<Entitlements> {
         let entitled = self.entitled.load();
-        if Arc::ptr_eq(&entitled.0, policy) {
+        if Arc::ptr_eq(&entitled.0, rules) {
             return entitled.1.clone();
         }
-        let entitlements = Arc::new(policy.entitle(&self.identity));
-        self.entitled.store(Arc::new((policy.clone(), entitlements.clone())));
+        let entitlements = rules.entitle(&self.identity);
+        self.entitled.store(Arc::new((rules.clone(), entitlements.clone())));
         entitlements
     }
 

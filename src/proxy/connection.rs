@@ -107,7 +107,8 @@ async fn connection(
     }
     let mut tls = terms.tls.clone();
     let current = tls.borrow_and_update().clone();
-    let handshake = tls::accept(stream, current.config.clone(), terms.limits.handshake_timeout);
+    // Each part has its memory while it lasts: a connection at rest keeps none of the handshake's.
+    let handshake = Box::pin(tls::accept(stream, current.config.clone(), terms.limits.handshake_timeout));
     let seat = terms.lobby.enter();
     let established = tokio::select! {
         result = handshake => result,
@@ -125,7 +126,7 @@ async fn connection(
                 terms.metrics.resumptions.inc();
             }
             let _counted = Counted::new(&terms.metrics.connections);
-            http(&terms, established, proxy, stop, tls).await;
+            Box::pin(http(&terms, established, proxy, stop, tls)).await;
         }
         Err(error) => {
             terms.metrics.handshakes.with_label_values(&[&error.to_string()]).inc();
@@ -176,7 +177,8 @@ async fn http(
     let service = service_fn(move |request| {
         let (proxy, client) = (proxy.clone(), client.clone());
         let reading = heads.as_ref().map_or(Ok(()), HeadWatch::next);
-        async move { proxy.answer(&client, request, reading).await }
+        // hyper keeps room for this future while the connection rests.
+        Box::pin(async move { proxy.answer(&client, request, reading).await })
     });
     let mut objection = None;
     let result = if established.http2 {

@@ -16,6 +16,7 @@ use super::client_body::ClientBody;
 use super::record::{Record, Sinks};
 use super::respond::{self, Context};
 use super::rewrite;
+use super::rulebook::Rulebook;
 use super::share::Shares;
 use crate::config::Config;
 use crate::credentials::{Keyring, Unsignable};
@@ -29,7 +30,7 @@ use crate::upstream::{Endpoint, TrustError, Upstream, UpstreamError};
 /// Everything that requests share.
 pub struct Proxy {
     domains: Domains,
-    policy: ArcSwap<Policy>,
+    rules: ArcSwap<Rulebook>,
     endpoint: Endpoint,
     signer: Signer,
     keyring: Keyring,
@@ -37,7 +38,7 @@ pub struct Proxy {
     gathering: Gathering,
     max_object_size: u64,
     pub(super) shares: Shares,
-    sinks: Sinks,
+    sinks: Arc<Sinks>,
 }
 
 impl Proxy {
@@ -50,7 +51,7 @@ impl Proxy {
     ) -> Result<Self, TrustError> {
         Ok(Self {
             domains: config.domains(),
-            policy: ArcSwap::from_pointee(config.policy.clone()),
+            rules: ArcSwap::from_pointee(Rulebook::new(config.policy.clone())),
             endpoint: Endpoint::new(&config.upstream),
             signer: Signer::new(&config.upstream.region),
             keyring,
@@ -58,21 +59,21 @@ impl Proxy {
             gathering: Gathering::default(),
             max_object_size: config.limits.max_object_size,
             shares: Shares::new(&config.limits),
-            sinks: Sinks { log, metrics },
+            sinks: Arc::new(Sinks { log, metrics }),
         })
     }
 
     /// Puts other grants in force, from the next request on, on connections that are open too.
     pub fn replace_policy(&self, policy: Policy) {
-        self.policy.store(Arc::new(policy));
+        self.rules.store(Arc::new(Rulebook::new(policy)));
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.sinks.metrics
     }
 
-    pub(super) fn policy(&self) -> Arc<Policy> {
-        self.policy.load_full()
+    pub(super) fn rules(&self) -> Arc<Rulebook> {
+        self.rules.load_full()
     }
 
     /// Answers one request, unless it may have been misread.
@@ -135,9 +136,9 @@ impl Proxy {
         let classified = classify(&mut head, &self.domains)?; // what is asked
         record.classified(&classified);
         let payload = Payload::plan(&head, incoming.size_hint().exact())?;
-        let policy = self.policy();
-        let entitlements = client.entitlements(&policy);
-        let judge = Judge { policy: &policy, entitlements: &entitlements, headers: &head.headers };
+        let rules = self.rules();
+        let (policy, entitlements) = (&rules.policy, client.entitlements(&rules));
+        let judge = Judge { policy, entitlements: &entitlements, headers: &head.headers };
         let (asked, received) = self.complete(client, &judge, classified, incoming, &payload, record).await?;
         record.touches(asked.operation(), asked.accesses());
         let decided = policy.decide(&entitlements, asked, &head.headers, self.keyring.clock().now());

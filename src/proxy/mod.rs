@@ -13,6 +13,7 @@ mod rate;
 mod record;
 mod respond;
 mod rewrite;
+mod rulebook;
 mod share;
 
 pub use crate::net::Stop;

@@ -4,12 +4,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
-use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
+use humantime::format_rfc3339_millis;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::client::{Client, Departure};
@@ -18,15 +16,11 @@ use crate::s3::{Access, Classified, ErrorCode, Operation, Refusal, Scope, Target
 use crate::telemetry::{AccessLine, AccessLog, Accesses, Metrics, Place, Unrecordable, UpstreamFault};
 
 /// Where finished requests are told of.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Sinks {
     pub(super) log: AccessLog,
     pub(super) metrics: Metrics,
 }
-
-/// RFC 3339, always of the same width.
-const TIME: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// nginx's number for a client that went away before it was answered.
 const CLIENT_CLOSED: u16 = 499;
@@ -34,12 +28,12 @@ const CLIENT_CLOSED: u16 = 499;
 /// The record of one request.
 #[derive(Debug)]
 pub(super) struct Record {
-    metrics: Metrics,
+    sinks: Arc<Sinks>,
     place: Option<Place>,
     departure: Departure,
     /// Of what the client may have open at once.
     share: Option<OwnedSemaphorePermit>,
-    time: OffsetDateTime,
+    time: SystemTime,
     started: Instant,
     identity: Arc<str>,
     identities: Option<Arc<[String]>>,
@@ -61,15 +55,15 @@ pub(super) struct Record {
 
 impl Record {
     /// Takes a place in the access log: no request goes unrecorded.
-    pub(super) async fn begin(sinks: &Sinks, client: &Client) -> Result<Self, Unrecordable> {
+    pub(super) async fn begin(sinks: &Arc<Sinks>, client: &Client) -> Result<Self, Unrecordable> {
         let place = sinks.log.place().await?;
         sinks.metrics.in_flight.inc();
         Ok(Self {
-            metrics: sinks.metrics.clone(),
+            sinks: sinks.clone(),
             place: Some(place),
             departure: client.departure(),
             share: None,
-            time: OffsetDateTime::now_utc(),
+            time: SystemTime::now(),
             started: Instant::now(),
             identity: client.label().clone(),
             identities: client.names().cloned(),
@@ -139,7 +133,7 @@ impl Record {
     pub(super) fn refused(&mut self, refusal: &Refusal) {
         self.status = Some(refusal.code.status());
         self.error_code = Some(Cow::Borrowed(refusal.code.as_str()));
-        self.metrics.denials.with_label_values(&[refusal.code.as_str()]).inc();
+        self.sinks.metrics.denials.with_label_values(&[refusal.code.as_str()]).inc();
     }
 
     pub(super) fn sent(&mut self) {
@@ -163,13 +157,13 @@ impl Record {
 
     /// S3 broke off after the head of its answer.
     pub(super) fn truncated(&mut self) {
-        self.metrics.upstream_fault(UpstreamFault::Truncated);
+        self.sinks.metrics.upstream_fault(UpstreamFault::Truncated);
         self.broken("UpstreamBroken");
     }
 
     /// What looked like a success was none.
     pub(super) fn failed_late(&mut self, code: String) {
-        self.metrics.upstream_fault(UpstreamFault::LateError);
+        self.sinks.metrics.upstream_fault(UpstreamFault::LateError);
         self.error_code.get_or_insert(Cow::Owned(code));
     }
 
@@ -197,7 +191,7 @@ fn listed_prefix(access: &Access) -> Option<String> {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let metrics = &self.metrics;
+        let metrics = &self.sinks.metrics;
         let operation = self.operation.map(Operation::as_str);
         if self.status.is_none() {
             self.error_code.get_or_insert(Cow::Borrowed(self.departure.cause()));
@@ -220,7 +214,7 @@ impl Drop for Record {
         }
         let Some(place) = self.place.take() else { return };
         place.record(&AccessLine {
-            time: self.time.format(TIME).unwrap_or_default(),
+            time: format_rfc3339_millis(self.time).to_string(),
             identity: &self.identity,
             identities: self.identities.as_deref(),
             operation,

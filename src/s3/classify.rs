@@ -257,7 +257,7 @@ fn select(head: &Parts, target: &Target, query: &Query) -> Result<&'static Row, 
     };
     let copies = head.headers.contains_key("x-amz-copy-source");
     let selected =
-        |row: &&Row| row.method == method && row.on == on && row.copies == copies && matches(row, query);
+        |row: &&Row| row.on == on && row.method == method && row.copies == copies && matches(row, query);
     TABLE.iter().find(selected).ok_or_else(|| unknown(method, query, copies))
 }
 

@@ -275,7 +275,10 @@ const IF_MATCH_READS: &[Operation] = &[
 /// The further actions that the headers ask for.
 pub(super) fn needs(operation: Operation, headers: &HeaderMap) -> Result<Vec<Action>, Refusal> {
     let mut actions = Vec::new();
-    for (names, meanings) in NEEDS {
+    let speaks = |name: &HeaderName| NEEDS.iter().any(|(names, _)| names.contains(&name.as_str()));
+    // Most requests have none of them.
+    let needs: &[_] = if headers.keys().any(speaks) { &NEEDS } else { &[] };
+    for (names, meanings) in needs {
         let Some(name) = names.iter().find(|&&name| headers.contains_key(name)) else { continue };
         let meaning = meanings.iter().find(|(operations, _)| operations.contains(&operation));
         let Some((_, needed)) = meaning else {

@@ -64,6 +64,8 @@ pub struct AccessLine<'a> {
 const WAITING_BYTES: usize = 16 * 1024 * 1024;
 /// No line is shorter: the names of its fields alone take more.
 const SHORTEST_LINE: usize = 128;
+/// Most lines are shorter: they are written without growing their buffer.
+const USUAL_LINE: usize = 768;
 /// How long a request waits for room before it is refused. Whoever reads the lines may be slow, not absent.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -120,7 +122,10 @@ impl Flood {
 
 /// Where lines are handed in. Cheap to clone; the writer ends when the last clone is gone.
 #[derive(Debug, Clone)]
-pub struct AccessLog {
+pub struct AccessLog(Arc<Desk>);
+
+#[derive(Debug)]
+struct Desk {
     lines: mpsc::Sender<Vec<u8>>,
     places: Arc<Semaphore>,
     flood: Arc<Flood>,
@@ -176,33 +181,31 @@ impl AccessLog {
             write(receiver, output, &writers);
             drop(ended);
         })?;
-        Ok((
-            Self { lines: sender, places: Arc::new(Semaphore::new(requests)), flood },
-            AccessLogWriter { done },
-        ))
+        let desk = Desk { lines: sender, places: Arc::new(Semaphore::new(requests)), flood };
+        Ok((Self(Arc::new(desk)), AccessLogWriter { done }))
     }
 
     /// Takes the place of a line; waits a moment while whoever reads the log does not keep up.
     pub async fn place(&self) -> Result<Place, Unrecordable> {
-        let held = self.places.clone().try_acquire_owned().map_err(|_| Unrecordable::TooMany)?;
+        let held = self.0.places.clone().try_acquire_owned().map_err(|_| Unrecordable::TooMany)?;
         self.room().await?;
         Ok(Place { log: self.clone(), _held: held })
     }
 
     async fn room(&self) -> Result<(), Unrecordable> {
-        let flow = *self.flood.flow.borrow();
+        let flow = *self.0.flood.flow.borrow();
         match flow {
             Flow::Flowing => return Ok(()),
             Flow::Stuck => return Err(Unrecordable::Stuck),
             Flow::Full => {}
         }
-        let mut changes = self.flood.flow.subscribe();
+        let mut changes = self.0.flood.flow.subscribe();
         let decided = changes.wait_for(|flow| *flow != Flow::Full);
         match tokio::time::timeout(PATIENCE, decided).await {
             Ok(Ok(flow)) if *flow == Flow::Flowing => Ok(()),
             Ok(_) => Err(Unrecordable::Stuck),
             Err(_) => {
-                self.flood.stuck();
+                self.0.flood.stuck();
                 Err(Unrecordable::Stuck)
             }
         }
@@ -210,7 +213,7 @@ impl AccessLog {
 
     /// Waits until lines are no longer taken, or are again.
     pub fn stuckness(&self) -> Stuckness {
-        Stuckness(self.flood.flow.subscribe())
+        Stuckness(self.0.flood.flow.subscribe())
     }
 }
 
@@ -229,12 +232,16 @@ impl Place {
     /// Hands in the line.
     pub fn record(self, line: &AccessLine<'_>) {
         // The structure always serializes.
-        let Ok(json) = serde_json::to_string(line) else { return };
-        let mut json = escape(json).into_bytes();
+        let mut json = Vec::with_capacity(USUAL_LINE);
+        if serde_json::to_writer(&mut json, line).is_err() {
+            return;
+        }
+        let mut json = escape(json);
         json.push(b'\n');
         // Counted first, so that the writer never takes what nobody has counted.
-        self.log.flood.add(json.len());
-        if self.log.lines.try_send(json).is_err() {
+        let Desk { lines, flood, .. } = &*self.log.0;
+        flood.add(json.len());
+        if lines.try_send(json).is_err() {
             tracing::error!("a line of the access log is lost: its writer has ended");
         }
     }

@@ -9,12 +9,17 @@ use super::access_log::Flood;
 
 /// Bytes of lines that go out in one system call.
 const BATCH: usize = 64 * 1024;
+/// Time for lines to gather: waking this thread costs more than writing one, and would fall to the requests.
+const GATHER: Duration = Duration::from_millis(5);
 /// A full disk may have room again, and a line is not given up before.
 const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) fn write(mut lines: mpsc::Receiver<Vec<u8>>, mut output: impl Write, flood: &Flood) {
     let mut failing = false;
     while let Some(mut batch) = lines.blocking_recv() {
+        if lines.is_empty() {
+            std::thread::park_timeout(GATHER);
+        }
         // What has gathered meanwhile goes out together.
         while batch.len() < BATCH
             && let Ok(line) = lines.try_recv()

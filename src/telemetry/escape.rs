@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 /// Replaces control and format characters beyond ASCII, and DEL, by their escapes. In JSON they stand in strings only;
 /// the control characters of ASCII are escaped by the serializer.
-pub(super) fn escape(json: String) -> String {
-    if !json.bytes().any(|byte| byte >= 0x7f) {
+pub(super) fn escape(json: Vec<u8>) -> Vec<u8> {
+    if json.is_ascii() && !json.contains(&0x7f) {
         return json;
     }
     let mut safe = String::with_capacity(json.len() + 64);
-    for c in json.chars() {
+    for c in String::from_utf8_lossy(&json).chars() {
         if acts(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
@@ -20,7 +20,7 @@ pub(super) fn escape(json: String) -> String {
             safe.push(c);
         }
     }
-    safe
+    safe.into_bytes()
 }
 
 /// Unicode 16: the categories Cc, Cf, Zl and Zp, from DEL on.
@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn what_acts_is_escaped_and_reads_back_the_same() {
         let text = "ä 日本語 😀 \u{7f}\u{85}\u{9b}\u{2028}\u{2029}\u{202e}\u{feff}\u{e0041}\n";
-        let json = escape(serde_json::to_string(text).unwrap());
+        let json = String::from_utf8(escape(serde_json::to_vec(text).unwrap())).unwrap();
         let expected = r#""ä 日本語 😀 \u007f\u0085\u009b\u2028\u2029\u202e\ufeff\udb40\udc41\n""#;
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);

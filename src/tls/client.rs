@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use rustls::ClientConfig;
 
 use super::material::not_after;
-use crate::net::{PemError, read_certificates, read_private_key, read_roots};
+use crate::net::{PemError, crypto, read_certificates, read_private_key, read_roots};
 
 /// Where a client's certificate comes from, all PEM.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ impl ClientTls {
         let key = read_private_key(&files.private_key)?;
         let unusable = |why: &dyn ToString| PemError::unusable(&files.certificate, &why.to_string());
         let not_after = not_after(&chain[0]).ok_or_else(|| unusable(&"no certificate"))?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = crypto();
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|e| unusable(&e))?

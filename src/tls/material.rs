@@ -17,7 +17,7 @@ use super::revocation::RevocationLists;
 use super::tickets::{Tickets, TrustDigest};
 use super::verifier::IdentityVerifier;
 use crate::config::{Files, Material, MinTlsVersion, Tls};
-use crate::net::{PemError, read_certificates, read_private_key, roots_of};
+use crate::net::{PemError, crypto, read_certificates, read_private_key, roots_of};
 
 /// What the proxy shows to clients, and whom it asks about theirs.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl ServerTls {
     pub fn new(tls: &Tls, keys: Keys, before: Option<&Self>) -> Result<Self, PemError> {
         let Keys { chain, key, roots, trust_domain, chain_from, roots_from } = keys;
         let lists = RevocationLists::read(&tls.client_crl)?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = crypto();
         let trust = trust_digest(&roots, &lists, &chain, trust_domain.as_deref());
         let roots = Arc::new(roots_of(&roots_from, roots)?);
         let judge = Judge { roots, provider: provider.clone() };
@@ -88,6 +88,7 @@ impl ServerTls {
             .with_client_cert_verifier(verifier.clone())
             .with_single_cert(chain, key)
             .map_err(|e| unusable(&format!("does not fit the private key: {e}")))?;
+        config.ignore_client_order = true;
         // The client keeps its session, sealed; nothing is kept here for clients that may never come back.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = tickets.clone();

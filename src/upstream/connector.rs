@@ -23,7 +23,7 @@ use tower::Service;
 
 use super::resolver::{Names, ShuffledResolver};
 use crate::config::{Limits, Upstream};
-use crate::net::{IdleTimeout, PemError, bound_unsent, read_roots};
+use crate::net::{IdleTimeout, PemError, bound_unsent, crypto, read_roots};
 
 /// S3's certificate could not be judged, so nothing would be sent.
 #[derive(Debug, thiserror::Error)]
@@ -106,8 +106,7 @@ impl Link {
         pool_idle: Duration,
     ) -> Result<Self, TrustError> {
         let roots = roots(upstream)?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_provider(crypto())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
