@@ -1,5 +1,5 @@
 //! The limits on what comes in HTTP/2 frames: on the time that a request head may take, which hyper has for HTTP/1.1
-//! only, and on frames that make work and carry nothing.
+//! only, and on frames that make work and carry nothing. And what the library refuses of single streams is seen.
 //!
 //! A head is a HEADERS frame and the CONTINUATION frames behind it (RFC 9113 sections 6.2 and 6.10); until the last one
 //! has come nothing else may be said on the connection. The beginnings of frames are read along for that, nothing more.
@@ -14,6 +14,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::http2_resets::Resets;
+
 /// What every connection starts with (RFC 9113 section 3.4).
 const PREFACE: usize = 24;
 const DATA: u8 = 0;
@@ -26,14 +28,21 @@ const END_HEADERS: u8 = 4;
 /// many a second on average. A client that gives up many requests needs some hundred; floods come by the ten thousand.
 const EMPTY_FRAMES: u32 = 1000;
 const EMPTY_FRAMES_A_SECOND: f64 = 200.0;
+/// Who downloads says again and again that there is room for more: Go's client for each 4 KiB, and once more for the
+/// whole connection. So many bytes to the client give it the right to say so once; further ones count as empty frames.
+const BYTES_A_WINDOW_UPDATE: u64 = 512;
 
-/// Why a connection was ended here. The library in between keeps only the words of an error.
+/// Why a connection was ended here, or a stream. The library in between keeps only the words of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Objection {
     /// A head did not come to its end.
     LateHead,
     /// More frames that carry nothing than anybody needs.
     Flood,
+    /// More streams at once than a connection may have.
+    TooManyStreams,
+    /// What the protocol does not allow.
+    Protocol,
 }
 
 /// How many such frames may still come.
@@ -73,11 +82,21 @@ struct Position {
     ended: u64,
     /// Frames that carry nothing, since they were last asked for.
     empty: u32,
+    /// The same of those that make room.
+    updates: u32,
 }
 
 impl Position {
     fn start() -> Self {
-        Self { over: PREFACE, begun: Vec::with_capacity(9), open: true, ends: true, ended: 0, empty: 0 }
+        Self {
+            over: PREFACE,
+            begun: Vec::with_capacity(9),
+            open: true,
+            ends: true,
+            ended: 0,
+            empty: 0,
+            updates: 0,
+        }
     }
 
     fn read(&mut self, mut bytes: &[u8]) {
@@ -106,8 +125,7 @@ impl Position {
         self.over = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         match kind {
             HEADERS | CONTINUATION => (self.open, self.ends) = (true, flags & END_HEADERS != 0),
-            // Who downloads sends many of these.
-            WINDOW_UPDATE => {}
+            WINDOW_UPDATE => self.updates += 1,
             DATA if self.over > 0 => {}
             _ => self.empty += 1,
         }
@@ -116,7 +134,6 @@ impl Position {
 }
 
 /// Ends a connection whose client does not come to the end of a head, or sends a flood.
-#[derive(Debug)]
 pub struct Http2Heads<S> {
     stream: S,
     limit: Duration,
@@ -124,11 +141,15 @@ pub struct Http2Heads<S> {
     alarm: Option<Pin<Box<Sleep>>>,
     budget: Budget,
     objection: Arc<OnceLock<Objection>>,
+    /// What was sent, as far as no update of a window has been set against it.
+    unanswered: u64,
+    resets: Resets,
+    refused: Box<dyn FnMut(Objection) + Send>,
 }
 
 impl<S> Http2Heads<S> {
-    /// A head, and before it the preface, has to come within `limit`.
-    pub fn new(stream: S, limit: Duration) -> Self {
+    /// A head, and before it the preface, has to come within `limit`. `refused` hears of single streams that are.
+    pub fn new(stream: S, limit: Duration, refused: impl FnMut(Objection) + Send + 'static) -> Self {
         Self {
             stream,
             limit,
@@ -136,6 +157,9 @@ impl<S> Http2Heads<S> {
             alarm: None,
             budget: Budget::new(),
             objection: Arc::default(),
+            unanswered: 0,
+            resets: Resets::default(),
+            refused: Box::new(refused),
         }
     }
 
@@ -148,6 +172,19 @@ impl<S> Http2Heads<S> {
         // The first is as good as any.
         let _ = self.objection.set(objection);
         Poll::Ready(Err(io::Error::new(kind, why)))
+    }
+
+    fn sent(&mut self, bytes: &[u8]) {
+        self.unanswered += bytes.len() as u64;
+        self.resets.read(bytes, &mut self.refused);
+    }
+
+    /// Frames that carry nothing since it was last asked; of updates of windows those that nothing was sent for.
+    fn empty(&mut self) -> u32 {
+        let updates = std::mem::take(&mut self.position.updates);
+        let due = u32::try_from(self.unanswered / BYTES_A_WINDOW_UPDATE).unwrap_or(u32::MAX).min(updates);
+        self.unanswered -= u64::from(due) * BYTES_A_WINDOW_UPDATE;
+        std::mem::take(&mut self.position.empty) + (updates - due)
     }
 
     fn late(&mut self, cx: &mut Context<'_>) -> bool {
@@ -174,7 +211,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Http2Heads<S> {
             // A head that is open now is another one, and has its own time.
             self.alarm = None;
         }
-        let empty = std::mem::take(&mut self.position.empty);
+        let empty = self.empty();
         if empty > 0 && self.budget.exceeded_by(empty) {
             return self.object(
                 Objection::Flood,
@@ -195,7 +232,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Http2Heads<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Http2Heads<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if let Poll::Ready(Ok(written)) = polled {
+            self.sent(&buf[..written]);
+        }
+        polled
     }
 
     fn poll_write_vectored(
@@ -203,7 +244,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Http2Heads<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Ok(mut left)) = polled {
+            for buf in bufs {
+                let written = left.min(buf.len());
+                self.sent(&buf[..written]);
+                left -= written;
+            }
+        }
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -7,6 +7,7 @@ mod head_timer;
 mod head_watch;
 mod hop_by_hop;
 mod http2_heads;
+mod http2_resets;
 mod idle;
 mod lobby;
 mod local;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
-use super::ending::{Ending, Trust, jittered};
+use super::ending::{Ending, LAST_CALL, Trust, jittered};
 use super::journey::Proxy;
 use super::pace::PacedStreams;
 use crate::config::Limits;
@@ -113,7 +113,7 @@ async fn connection(
     let established = tokio::select! {
         result = handshake => result,
         () = seat.taken() => Err(HandshakeError::CrowdedOut),
-        () = stop.drain.cancelled() => return,
+        () = last_call(&stop) => return,
     };
     drop(seat);
     match established {
@@ -134,6 +134,12 @@ async fn connection(
         }
     }
     drop(held);
+}
+
+/// When the process stops, a client may have done its part of the handshake and sent a request behind it.
+async fn last_call(stop: &Stop) {
+    stop.drain.cancelled().await;
+    tokio::time::sleep(LAST_CALL).await;
 }
 
 /// Bytes of a request head: S3 allows 8 KiB of headers of which 2 KiB are metadata; presigned queries come on top.
@@ -190,7 +196,9 @@ async fn http(
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(MAX_HEAD);
-        let stream = Http2Heads::new(stream, limits.header_timeout);
+        let counted = metrics.clone();
+        let refused = move |objection| counted.bad_request(BadRequest::from(objection));
+        let stream = Http2Heads::new(stream, limits.header_timeout, refused);
         objection = Some(stream.objection());
         ending.drive(builder.serve_connection(TokioIo::new(stream), service)).await
     } else {
@@ -219,6 +227,8 @@ impl From<Objection> for BadRequest {
         match objection {
             Objection::LateHead => Self::HeadTimeout,
             Objection::Flood => Self::Flood,
+            Objection::TooManyStreams => Self::TooManyStreams,
+            Objection::Protocol => Self::Protocol,
         }
     }
 }

@@ -61,16 +61,30 @@ impl Ending {
     /// Serves a connection until it ends.
     ///
     /// hyper is asked to close it in good order, but over HTTP/2 that waits for the client's word, and a body may take
-    /// as long as its sender likes. So every further request is refused from now on, what is in flight may finish, and
+    /// as long as its sender likes; over HTTP/1.1 it would close a connection at rest under a request that is on its way.
+    /// So there is a last call first where nobody is to blame. Then every further request is refused from now on, what is in flight may finish, and
     /// when the time for that is over the connection is dropped.
     pub(super) async fn drive<C: GracefulConnection>(self, connection: C) -> Result<(), C::Error> {
         let Self { stop, trust, client, grace, age, http2 } = self;
         let (mut connection, mut lost) = (pin!(connection), pin!(trust.lost()));
         let (mut old, mut too_old) = (pin!(after(age)), pin!(after(age.map(|age| age + grace))));
+        let mut draining = pin!(stop.drain.cancelled());
+        let mut last_call = pin!(after(None));
+        let mut called = false;
         loop {
             tokio::select! {
                 biased;
-                () = stop.drain.cancelled() => client.dismiss(Dismissal::Draining),
+                () = &mut draining, if !called => {
+                    called = true;
+                    client.retire();
+                    if http2 {
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    last_call.set(after(Some(LAST_CALL.min(grace / 2))));
+                    continue;
+                }
+                () = &mut last_call => client.dismiss(Dismissal::Draining),
+                () = stop.now.cancelled() => return Ok(()),
                 why = &mut lost => {
                     tracing::info!(client = %client.label(), why, "a connection ends");
                     client.dismiss(Dismissal::Untrusted);
@@ -99,6 +113,10 @@ impl Ending {
         }
     }
 }
+
+/// When the process stops, for requests that were on their way before the client heard of it: those that come in this
+/// time are served, and the answer says that it is the last one.
+pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
 
 async fn after(span: Option<Duration>) {
     match span {

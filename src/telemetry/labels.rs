@@ -66,5 +66,7 @@ labels! {
         Flood = "flood",
         /// HTTP/2 frames that the protocol does not allow.
         Protocol = "protocol",
+        /// More HTTP/2 streams at once than a connection may have.
+        TooManyStreams = "too_many_streams",
     }
 }

@@ -1,13 +1,16 @@
 //! Clients with a good certificate and bad intentions, over HTTP/2: what makes work and is no request ends their
 //! connection and is counted, and others work on meanwhile.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
+
 use crate::harness::frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS, frame,
-    head_block, literal,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS,
+    WINDOW_UPDATE, frame, head_block, literal,
 };
-use crate::harness::{Frames, Proxy, Setup, TRUSTED, Upstream, eventually};
+use crate::harness::{Frames, Proxy, Setup, Step, TRUSTED, Upstream, eventually};
 
 /// Works while somebody else does harm.
 struct Bystander(tokio::task::JoinHandle<usize>, tokio_util::sync::CancellationToken);
@@ -62,13 +65,14 @@ fn get(stream: u32, flags: u8) -> Vec<u8> {
 async fn floods_end_their_connection_and_nobody_elses() {
     let upstream = Upstream::start().await;
     let proxy = Setup::new(upstream.endpoint()).start().await;
-    let floods: [(&str, Piece); 6] = [
+    let floods: [(&str, Piece); 7] = [
         ("resets", |stream| {
             [get(stream, END_STREAM | END_HEADERS), frame(RST_STREAM, 0, stream, &CANCEL)].concat()
         }),
         ("settings", |_| frame(SETTINGS, 0, 0, &[])),
         ("pings", |_| frame(PING, 0, 0, b"12345678")),
         ("priorities", |stream| frame(PRIORITY, 0, stream, &[0, 0, 0, 0, 1])),
+        ("updates of windows", |_| frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
         ("unknown frames", |_| frame(0xfa, 0, 0, b"x")),
         ("continuations", |stream| {
             if stream == 1 { get(1, END_STREAM) } else { frame(CONTINUATION, 0, 1, &literal("x", "y")) }
@@ -176,4 +180,60 @@ async fn fields_that_http2_does_not_have_make_no_request() {
     client.wire.send(frame(DATA, 0, 99, b"x")).await;
     client.wire.until(b"never").await.unwrap_err();
     proxy.metric_reaches("s3proxy_bad_requests_total{cause=\"protocol\"}", 1.0).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_refused_is_counted_and_its_connection_goes_on() {
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = gate.clone();
+    let upstream = Upstream::scripted(move |_| {
+        let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        vec![Step::Wait(waiting.clone()), Step::Send(ok.into())]
+    })
+    .await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut client = proxy.frames(&TRUSTED.client("admin")).await;
+    let mut block = head_block("GET", "/reports/daily/x");
+    block.extend(literal("connection", "close"));
+    let stream = client.next();
+    client.wire.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, &block)).await;
+    assert_eq!(client.body(stream).await, None);
+    proxy.metric_reaches("s3proxy_bad_requests_total{cause=\"protocol\"}", 1.0).await;
+    let first = client.get("/reports/daily/x").await.unwrap();
+    for _ in 0..200 {
+        client.get("/reports/daily/x").await.unwrap();
+    }
+    proxy.metric_reaches("s3proxy_bad_requests_total{cause=\"too_many_streams\"}", 1.0).await;
+    gate.add_permits(1000);
+    assert_eq!(client.body(first).await.as_deref(), Some(""));
+}
+
+#[tokio::test]
+async fn who_downloads_may_make_room_as_often_as_there_is_something_to_make_room_for() {
+    const LENGTH: usize = 4 << 20;
+    let upstream = Upstream::scripted(|_| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
+        vec![Step::Send([head.as_bytes(), &vec![b'x'; LENGTH]].concat())]
+    })
+    .await;
+    let proxy = Setup::new(upstream.endpoint()).start().await;
+    let mut client = proxy.frames(&TRUSTED.client("admin")).await;
+    let stream = client.get("/reports/daily/x").await.unwrap();
+    // For each kilobyte, of the stream and of the connection: 8192 in all.
+    let update = frame(WINDOW_UPDATE, 0, stream, &[0, 0, 4, 0]);
+    let updates = [update, frame(WINDOW_UPDATE, 0, 0, &[0, 0, 4, 0])].concat();
+    let (mut come, mut told) = (0, 0);
+    while come < LENGTH {
+        let head = client.wire.exactly(9).await.unwrap();
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        client.wire.exactly(length).await.unwrap();
+        assert_ne!(head[3], RST_STREAM);
+        if head[3] == DATA {
+            come += length;
+            let due = come / 1024 - told;
+            client.wire.send(updates.repeat(due)).await;
+            told += due;
+        }
+    }
+    assert!(proxy.metric("s3proxy_bad_requests_total{cause=\"flood\"}").await < 0.5);
 }

@@ -114,15 +114,20 @@ async fn a_client_that_ignores_the_goodbye_begins_nothing_new() {
     assert_eq!(client.body(stream).await.as_deref(), Some(""));
     proxy.stop.cancel();
     refuses_connections(&proxy).await;
-    let mut refused = 0;
+    let (mut served, mut refused) = (1, 0);
     while let Ok(stream) = client.get("/reports/x").await
         && let Some(body) = client.body(stream).await
     {
-        assert!(body.contains("<Code>ServiceUnavailable</Code>"), "{body}");
-        refused += 1;
+        // What could have been on its way is served; then nothing is.
+        if body.is_empty() && refused == 0 {
+            served += 1;
+        } else {
+            assert!(body.contains("<Code>ServiceUnavailable</Code>"), "{body}");
+            refused += 1;
+        }
     }
     assert!(refused > 0);
-    assert_eq!(upstream.seen().len(), 1);
+    assert_eq!(upstream.seen().len(), served);
     proxy.stopped().await;
 }
 
