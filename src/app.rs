@@ -5,6 +5,11 @@ pub mod bridge;
 mod lifetime;
 mod reload;
 mod server_tls;
+#[cfg(feature = "otlp")]
+mod traces;
+#[cfg(not(feature = "otlp"))]
+#[path = "app/no_traces.rs"]
+mod traces;
 pub mod webhook;
 
 use std::io;
@@ -17,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::reload::Reloader;
+use self::traces::Exporting;
 use crate::admin;
 use crate::config::{Config, Limits, Material, Problems};
 use crate::credentials::Keyring;
@@ -49,6 +55,9 @@ pub enum StartError {
     /// The access log's thread.
     #[error("the access log cannot be started: {0}")]
     Log(io::Error),
+    /// The way to the collector.
+    #[error("traces: {0}")]
+    Traces(String),
     /// Two metrics of the same name.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -73,6 +82,7 @@ pub struct Bound {
     keyring: Keyring,
     log: Stuckness,
     log_writer: AccessLogWriter,
+    exporting: Option<Exporting>,
 }
 
 /// Connections of probes and scrapers at a time.
@@ -90,6 +100,8 @@ pub fn descriptors(limits: &Limits) -> usize {
 
 /// For the last lines of the access log.
 const LAST_LINES: Duration = Duration::from_secs(5);
+/// For the last spans: worth less than the end of the process.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Binds ports and reads certificates. The access log goes to `log`.
 pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bound, StartError> {
@@ -103,7 +115,8 @@ pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bou
     let keyring = Keyring::new(&config, metrics.clone());
     let (log, log_writer) = AccessLog::start(log, config.limits.max_requests).map_err(StartError::Log)?;
     let stuckness = log.stuckness();
-    let proxy = Arc::new(Proxy::new(&config, keyring.clone(), log, metrics.clone())?);
+    let (traces, exporting) = traces::prepare(&config, &metrics)?.unzip();
+    let proxy = Arc::new(Proxy::new(&config, keyring.clone(), log, metrics.clone(), traces)?);
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
     let readiness = Readiness::default();
@@ -124,6 +137,7 @@ pub fn build(config: Config, log: impl io::Write + Send + 'static) -> Result<Bou
         keyring,
         log,
         log_writer,
+        exporting,
     })
 }
 
@@ -177,7 +191,10 @@ impl Bound {
             keyring,
             log,
             log_writer,
+            exporting,
         } = self;
+        let end_of_spans = CancellationToken::new();
+        let exporting = exporting.map(|exporting| tokio::spawn(exporting.run(end_of_spans.clone())));
         let admin_stop = CancellationToken::new();
         let admin = Accepting::new(admin, ADMIN_CONNECTIONS);
         let admin = tokio::spawn(admin::serve(admin, metrics.clone(), readiness.clone(), admin_stop.clone()));
@@ -197,6 +214,12 @@ impl Bound {
             let _stopping = lifetime::serve(accepting, &readiness, stop, drain_timeout).await;
             reloader.abort();
             let _ = reloader.await;
+        }
+        end_of_spans.cancel();
+        if let Some(mut exporting) = exporting
+            && tokio::time::timeout(LAST_SPANS, &mut exporting).await.is_err()
+        {
+            exporting.abort();
         }
         log.abort();
         refresher.abort();

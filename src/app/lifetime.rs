@@ -24,13 +24,23 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     drain_timeout: Duration,
 ) -> Pending {
     let tracker = TaskTracker::new();
-    let ending = Stop { drain: stop.clone(), now: CancellationToken::new() };
+    let ending = Stop { drain: CancellationToken::new(), now: CancellationToken::new() };
     // The accept loop ends when it is told to; the listener closes with it.
-    if let Err(error) = tokio::spawn(accepting(ending.clone(), tracker.clone())).await {
+    let mut accepting = tokio::spawn(accepting(ending.clone(), tracker.clone()));
+    let failed = tokio::select! {
+        ended = &mut accepting => ended.err(),
+        () = stop.cancelled() => None,
+    };
+    // Before the listener closes: whoever is not ready gets no new connections that could fail.
+    let stopping = readiness.pending("stopping");
+    ending.drain.cancel();
+    if !accepting.is_finished() {
+        let _ = accepting.await;
+    }
+    if let Some(error) = failed {
         tracing::error!(%error, "the accept loop has failed; stopping");
         stop.cancel();
     }
-    let stopping = readiness.pending("stopping");
     tracing::info!(connections = tracker.len(), "draining");
     tracker.close();
     if tokio::time::timeout(drain_timeout, tracker.wait()).await.is_err() {

@@ -43,7 +43,8 @@ impl fmt::Display for Config {
         write!(f, "{}", self.credentials)?;
         grants(f, self.policy.grants())?;
         guardrails::show(f, self.policy.guardrails())?;
-        write!(f, "{}{}", self.limits, self.metrics)
+        write!(f, "{}{}", self.limits, self.metrics)?;
+        self.traces.iter().try_for_each(|traces| write!(f, "{traces}"))
     }
 }
 

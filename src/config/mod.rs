@@ -17,6 +17,7 @@ mod object_rules;
 mod reader;
 mod sections;
 mod tls;
+mod traces;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -36,6 +37,7 @@ pub use metrics::MetricsSettings;
 pub use object_rules::{ObjectRule, ObjectRules};
 pub use reader::{Problem, Problems};
 pub use tls::{Files, Material, MinTlsVersion, SpiffeSocket, Tls};
+pub use traces::TracesSettings;
 pub use webhook::{SecretName, SelfManaged, WebhookConfig, WebhookTls};
 
 /// Variables that are read beside `S3PROXY_…`: those that EKS puts into a pod that has a role. None is a secret.
@@ -70,6 +72,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is counted beyond the defaults.
     pub metrics: MetricsSettings,
+    /// Where spans of requests go, if anywhere.
+    pub traces: Option<TracesSettings>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<String>,
 }

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use http::Uri;
 
 use super::reader::{Notebook, Problems, Section};
-use super::{Addressing, Config, Upstream, credentials, document, grants, guardrails, limits, metrics, tls};
+use super::{
+    Addressing, Config, Upstream, credentials, document, grants, guardrails, limits, metrics, tls, traces,
+};
 use crate::policy::review;
 
 pub(super) fn read(text: &str, environment: &[(String, String)]) -> Result<Config, Problems> {
@@ -43,6 +45,7 @@ fn config(
     }
     let limits = limits::read(&root.section("limits"));
     let metrics = metrics::read(&root.section("metrics"));
+    let traces = root.part("traces").and_then(|section| traces::read(&section));
     if same_socket(listen, admin) {
         root.problem("admin", "must differ from 'listen'; 0.0.0.0 and [::] are every address");
     }
@@ -56,6 +59,7 @@ fn config(
         policy,
         limits,
         metrics,
+        traces,
         warnings: Vec::new(),
     })
 }

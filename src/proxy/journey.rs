@@ -24,7 +24,7 @@ use crate::net::{Misread, strip_request};
 use crate::policy::{Entitlements, Policy, Stop};
 use crate::s3::{Asked, Classified, Domains, ErrorCode, Refusal, classify};
 use crate::sigv4::{Payload, Signer, SigningCredentials};
-use crate::telemetry::{AccessLog, BadRequest, Metrics, Unrecordable, UpstreamFault};
+use crate::telemetry::{AccessLog, BadRequest, Metrics, Traces, Unrecordable, UpstreamFault};
 use crate::upstream::{Endpoint, TrustError, Upstream, UpstreamError};
 
 /// Everything that requests share.
@@ -48,6 +48,7 @@ impl Proxy {
         keyring: Keyring,
         log: AccessLog,
         metrics: Metrics,
+        traces: Option<Traces>,
     ) -> Result<Self, TrustError> {
         Ok(Self {
             domains: config.domains(),
@@ -59,7 +60,7 @@ impl Proxy {
             gathering: Gathering::default(),
             max_object_size: config.limits.max_object_size,
             shares: Shares::new(&config.limits),
-            sinks: Arc::new(Sinks { log, metrics }),
+            sinks: Arc::new(Sinks { log, metrics, traces }),
         })
     }
 
@@ -84,7 +85,7 @@ impl Proxy {
         reading: Result<(), Misread>,
     ) -> Result<Response<ClientBody>, Infallible> {
         let context = Context::of(&request, reading.is_err_and(Misread::is_ambiguous));
-        let mut record = match Record::begin(&self.sinks, client).await {
+        let mut record = match Record::begin(&self.sinks, client, request.headers()).await {
             Ok(record) => record,
             Err(why) => return Ok(self.turn_away(why, &context)),
         };

@@ -6,20 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use humantime::format_rfc3339_millis;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::client::{Client, Departure};
 use super::late_error::LateError;
 use crate::s3::{Access, Classified, ErrorCode, Operation, Refusal, Scope, Target};
-use crate::telemetry::{AccessLine, AccessLog, Accesses, Metrics, Place, Unrecordable, UpstreamFault};
+use crate::telemetry::{
+    AccessLine, AccessLog, Accesses, Metrics, Place, Times, Trace, Traces, Unrecordable, UpstreamFault,
+};
 
 /// Where finished requests are told of.
 #[derive(Debug)]
 pub(super) struct Sinks {
     pub(super) log: AccessLog,
     pub(super) metrics: Metrics,
+    pub(super) traces: Option<Traces>,
 }
 
 /// nginx's number for a client that went away before it was answered.
@@ -29,6 +32,7 @@ const CLIENT_CLOSED: u16 = 499;
 #[derive(Debug)]
 pub(super) struct Record {
     sinks: Arc<Sinks>,
+    trace: Option<Trace>,
     place: Option<Place>,
     departure: Departure,
     /// Of what the client may have open at once.
@@ -55,11 +59,16 @@ pub(super) struct Record {
 
 impl Record {
     /// Takes a place in the access log: no request goes unrecorded.
-    pub(super) async fn begin(sinks: &Arc<Sinks>, client: &Client) -> Result<Self, Unrecordable> {
+    pub(super) async fn begin(
+        sinks: &Arc<Sinks>,
+        client: &Client,
+        headers: &HeaderMap,
+    ) -> Result<Self, Unrecordable> {
         let place = sinks.log.place().await?;
         sinks.metrics.in_flight.inc();
         Ok(Self {
             sinks: sinks.clone(),
+            trace: sinks.traces.as_ref().map(|traces| traces.begin(headers)),
             place: Some(place),
             departure: client.departure(),
             share: None,
@@ -213,7 +222,8 @@ impl Drop for Record {
             identities.count(series, status, bytes_in, self.bytes_out);
         }
         let Some(place) = self.place.take() else { return };
-        place.record(&AccessLine {
+        let trace = self.trace.take();
+        let line = AccessLine {
             time: format_rfc3339_millis(self.time).to_string(),
             identity: &self.identity,
             identities: self.identities.as_deref(),
@@ -231,7 +241,14 @@ impl Drop for Record {
             grant: self.grant.as_deref(),
             accesses: self.accesses.as_ref(),
             accesses_omitted: self.accesses.as_ref().and_then(Accesses::omitted),
-        });
+        };
+        if let Some(trace) = trace {
+            let after = |sent: Instant| sent.duration_since(self.started);
+            let upstream = self.sent.zip(self.answered);
+            let upstream = upstream.map(|(sent, at)| (after(sent), at.duration_since(sent)));
+            trace.end(&line, &Times { began: self.time, took: self.started.elapsed(), upstream });
+        }
+        place.record(&line);
     }
 }
 

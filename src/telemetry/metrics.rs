@@ -56,6 +56,8 @@ pub struct Metrics {
     reloads: IntCounterVec,
     /// 1 while what is in force is what the files say, else 0.
     last_reload: IntGauge,
+    /// Spans for the collector by what became of them.
+    pub spans: IntCounterVec,
     /// By identity, where that is asked for.
     pub identities: Option<IdentityMetrics>,
 }
@@ -149,6 +151,7 @@ impl Metrics {
             )?,
             last_reload: register
                 .count("s3proxy_last_reload_successful", "1 while what is in force is what the files say.")?,
+            spans: register.counters("s3proxy_spans_total", "Spans by what became of them.", &["result"])?,
             identities: None,
             registry,
         };
@@ -177,6 +180,9 @@ impl Metrics {
         }
         for loads in [&self.credential_loads, &self.session_loads] {
             loads.with_label_values(&["ok"]);
+        }
+        for result in ["sent", "failed", "dropped"] {
+            self.spans.with_label_values(&[result]);
         }
         begin_reloads(&self.reloads, &self.last_reload);
     }

@@ -13,6 +13,11 @@ mod logged;
 mod metrics;
 mod process_metrics;
 mod registration;
+#[cfg(feature = "otlp")]
+mod traces;
+#[cfg(not(feature = "otlp"))]
+#[path = "no_traces.rs"]
+mod traces;
 mod webhook_metrics;
 
 pub use access_log::{AccessLine, AccessLog, AccessLogWriter, Place, Stuckness, Unrecordable};
@@ -25,4 +30,5 @@ pub(crate) use log::chain;
 pub use log::{LogFormat, start as start_log};
 pub use logged::{LoggedRequest, Seen};
 pub use metrics::{Exposition, Metrics};
+pub use traces::{Times, Trace, Traces};
 pub use webhook_metrics::WebhookMetrics;

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -105,15 +106,12 @@ impl Link {
         limits: &Limits,
         pool_idle: Duration,
     ) -> Result<Self, TrustError> {
-        let roots = roots(upstream)?;
-        let mut config = ClientConfig::builder_with_provider(crypto())
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        // S3 speaks HTTP/1.1 only.
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let roots = roots(upstream.ca.as_deref())?;
+        if roots.is_empty() && upstream.endpoint.scheme() == Some(&http::uri::Scheme::HTTPS) {
+            return Err(TrustError::NoRoots);
+        }
         Ok(Self {
-            tls: Arc::new(config),
+            tls: without_certificate(roots)?,
             server_name: None,
             connect_timeout: limits.connect_timeout,
             idle_timeout: limits.idle_timeout,
@@ -121,6 +119,21 @@ impl Link {
             most: most_connections(limits),
         })
     }
+
+    /// What trusts the system's roots, and those of a file, if there is one.
+    pub fn trusting(ca: Option<&Path>) -> Result<Arc<ClientConfig>, TrustError> {
+        without_certificate(roots(ca)?)
+    }
+}
+
+fn without_certificate(roots: RootCertStore) -> Result<Arc<ClientConfig>, TrustError> {
+    let mut config = ClientConfig::builder_with_provider(crypto())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // S3 speaks HTTP/1.1 only.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 /// Opens connections for hyper's pool.
@@ -172,8 +185,8 @@ impl Connector {
 }
 
 /// The system's roots, and the configured one beside them.
-fn roots(upstream: &Upstream) -> Result<RootCertStore, TrustError> {
-    let mut roots = match &upstream.ca {
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, PemError> {
+    let mut roots = match ca {
         Some(file) => read_roots(file)?,
         None => RootCertStore::empty(),
     };
@@ -182,9 +195,6 @@ fn roots(upstream: &Upstream) -> Result<RootCertStore, TrustError> {
         tracing::warn!(%error, "a system root certificate cannot be read");
     }
     roots.add_parsable_certificates(system.certs);
-    if roots.is_empty() && upstream.endpoint.scheme() == Some(&http::uri::Scheme::HTTPS) {
-        return Err(TrustError::NoRoots);
-    }
     Ok(roots)
 }
 

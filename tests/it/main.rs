@@ -43,6 +43,9 @@ mod resumption;
 mod revocation;
 mod revocation_lists;
 mod sessions;
+mod stopping;
+#[cfg(feature = "otlp")]
+mod traces;
 mod webhook;
 mod withheld;
 #[cfg(feature = "spiffe")]

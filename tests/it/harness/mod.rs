@@ -30,6 +30,8 @@ pub(crate) use frames::Frames;
 pub(crate) use http2::{Http2, collect};
 pub(crate) use pki::{Authority, FOREIGN, Leaf, TRUSTED, dns, spiffe, uri};
 pub(crate) use proxy::{Proxy, SECRET, Setup, access, plain_get};
+#[cfg(feature = "otlp")]
+pub(crate) use service::Service;
 pub(crate) use sigv4::verify;
 pub(crate) use store::Store;
 pub(crate) use sts::{Asked, FakeSts, HOUR, Says};
