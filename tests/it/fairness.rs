@@ -1,7 +1,7 @@
 //! Limits by client and by connection: who takes more than its part is told to slow down, and others do not notice.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -155,6 +155,7 @@ async fn an_old_connection_finishes_what_is_in_flight() {
     let proxy = Setup::new(upstream.endpoint()).limits("max_connection_age: 100ms, drain_timeout: 100ms");
     let proxy = proxy.start().await;
     let mut wire = proxy.client("admin").await;
+    let connected = Instant::now();
     wire.send(request("GET", "/reports/x", &[], b"")).await;
     let mut http2 = proxy.http2("admin").await;
     let answered = tokio::spawn(http2.request("GET", "/reports/x"));
@@ -165,6 +166,11 @@ async fn an_old_connection_finishes_what_is_in_flight() {
     eventually("the goodbye", async || {
         later.push(tokio::spawn(http2.request("GET", "/reports/y")));
         later.iter().any(tokio::task::JoinHandle::is_finished).then_some(())
+    })
+    .await;
+    // The age has a jitter of its own on each connection.
+    eventually("the other's age", async || {
+        (connected.elapsed() > 2 * Duration::from_millis(100)).then_some(())
     })
     .await;
     gate.add_permits(1000);

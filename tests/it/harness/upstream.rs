@@ -115,6 +115,14 @@ struct Log {
 }
 
 impl Log {
+    /// The request's number.
+    fn arrived(&self, seen: Seen) -> usize {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = requests.len();
+        requests.insert(at, seen);
+        at
+    }
+
     fn change<T>(&self, at: usize, change: impl FnOnce(&mut Seen) -> T) -> T {
         change(self.requests.lock().unwrap_or_else(PoisonError::into_inner).entry(at).or_default())
     }
@@ -248,9 +256,8 @@ async fn connection(
 
 async fn serve<S: Socket>(mut wire: Wire<S>, number: usize, script: &Script, log: &Log) {
     while let Ok(head) = wire.until(b"\r\n\r\n").await {
-        let at = log.requests.lock().unwrap().len();
         let seen = Seen { connection: number, head: String::from_utf8(head).unwrap(), ..Seen::default() };
-        log.change(at, |slot| *slot = seen.clone());
+        let at = log.arrived(seen.clone());
         for step in script(&seen) {
             match step {
                 Step::Body => {
