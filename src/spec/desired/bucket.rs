@@ -43,7 +43,7 @@ pub struct DesiredBucket {
     pub alert_deletes: Vec<String>,
     /// The bucket policy.
     pub policy: Value,
-    /// Tags of this bucket besides [`Desired::tags`].
+    /// Tags of this bucket besides [`Desired::tags`](super::Desired::tags).
     pub tags: BTreeMap<String, String>,
 }
 
@@ -68,7 +68,7 @@ pub enum Encryption {
 /// A KMS key by its ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyRef {
-    /// [`Desired::key`]: its ARN is [`Fact::KeyArn`](super::Fact::KeyArn).
+    /// [`Desired::key`](super::Desired::key): its ARN is [`Fact::KeyArn`](crate::spec::Fact::KeyArn).
     Own,
     /// An existing key's ARN.
     Given(String),
