@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROXY = os.environ.get("PROXY_BIN", str(ROOT / "target/debug/proxy"))
@@ -65,3 +66,28 @@ def test_every_finding_of_checkov_has_its_reason(templates):
     stale = [row[:2] for row in rows if not any(matches(row, finding) for finding in found)]
     assert not unexplained, f"add a reason to {EXPLAINED.name}, or mend: {unexplained}"
     assert not stale, f"found no more, so leave out of {EXPLAINED.name}: {stale}"
+
+
+# What `apply` takes for its own by the deployment's tag. Managed policies, which CloudFormation does not tag, it knows by their
+# description.
+TAGGED = {
+    f"AWS::{kind}"
+    for kind in (
+        "CloudTrail::Trail", "CloudWatch::Alarm", "EC2::VPCEndpoint", "EKS::PodIdentityAssociation", "Events::Rule",
+        "IAM::OIDCProvider", "IAM::Role", "KMS::Key", "Logs::LogGroup", "S3::Bucket", "SNS::Topic",
+    )
+}  # fmt: skip
+# What a new cluster brings is rendered only.
+OF_CLUSTER = ("Autoscaler", "Cluster", "Node")
+
+
+def test_apply_takes_over_what_the_template_makes(templates):
+    seen = set()
+    for template in templates.glob("*.yaml"):
+        for name, resource in yaml.safe_load(template.read_text(encoding="utf-8"))["Resources"].items():
+            if resource["Type"] not in TAGGED or name.startswith(OF_CLUSTER):
+                continue
+            seen.add(resource["Type"])
+            keys = {tag["Key"] for tag in resource["Properties"].get("Tags", [])}
+            assert "s3-access-proxy/deployment" in keys, f"{template.name}: {name}"
+    assert {"AWS::S3::Bucket", "AWS::IAM::Role", "AWS::KMS::Key", "AWS::Events::Rule"} <= seen
