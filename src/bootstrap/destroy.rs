@@ -108,14 +108,20 @@ pub async fn destroy<'d>(
     mut progress: impl FnMut(usize, &Item<'d>),
 ) -> Result<(), ApplyError> {
     journal.write("begin", json!({ "removals": plan.goes.len(), "lease": lease.generation() }))?;
+    let mut bucket_stays = false;
     for (at, item) in plan.goes.iter().enumerate() {
         progress(at, item);
         lease.check().await?;
         journal.write("step", json!({ "id": item.id(), "action": "delete" }))?;
-        let looked = removal::stays(cx, item).await;
+        let looked = if bucket_stays && matches!(item.setting, Setting::Key(..)) {
+            Ok(Some("a bucket has got something since, and its objects cannot be read without the key"))
+        } else {
+            removal::stays(cx, item).await
+        };
         let done = match looked {
             Ok(None) => patience.while_refused(async || Box::pin(removal::remove(cx, item)).await).await,
             Ok(Some(why)) => {
+                bucket_stays |= matches!(item.setting, Setting::Bucket(..));
                 journal.write("done", json!({ "id": item.id(), "result": "stays", "why": why }))?;
                 continue;
             }

@@ -12,6 +12,12 @@ from account import NAME, OWNER, Account
 from emulators import REGION, Fault, Hold
 
 COPY_REGION = "eu-central-1"
+ACCESS = """access:
+  vpc_endpoints: [auto]
+  break_glass: arn:aws:iam::$ACCOUNT:role/admin
+alerts: { sns: create, email: [oncall@example.com] }
+account_wide: { public_access_block: verify, trail: verify, oidc_provider: verify }
+"""
 
 
 class Bare(Account):
@@ -135,6 +141,28 @@ def test_events_that_come_at_the_last_moment_are_kept(managed: Bare) -> None:
     done = managed.run("destroy", "-f", str(managed.spec), "--yes", "--journal", str(managed.journal))
     assert done.returncode == 0, done.stdout + done.stderr
     assert [it["logGroupName"] for it in logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]] == [group]
+
+
+def test_a_bucket_that_is_filled_at_the_last_moment_keeps_its_key(new_account: Callable[..., Account]) -> None:
+    account = new_account()
+    assert account.apply().returncode == 0
+    # Nothing that would keep the key from the beginning.
+    account.spec.write_text(account.spec.read_text().split("  - profile: worm-archive")[0] + ACCESS.replace("$ACCOUNT", account.number))
+    hold = Hold(lambda call: call.account == account.number and call.is_write and call.service != "logs", before=True)
+    account.door.holds[:] = [hold]
+    words = ("destroy", "-f", str(account.spec), "--yes", "--delete-key", "--journal", str(account.journal))
+    destroying = account.start(*words)
+    assert hold.reached.wait(60)
+    account.door.holds.clear()
+    account.client("s3").put_object(Bucket=account.bucket("data"), Key="daily/x", Body=b"x")
+    hold.over.set()
+    destroying.communicate(timeout=120)
+    # The call that was held has had no answer, so that run may have ended there.
+    done = account.run(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    key = account.client("kms").describe_key(KeyId=f"alias/{NAME}")["KeyMetadata"]
+    assert key["KeyState"] == "Enabled"
+    assert account.client("s3").get_object(Bucket=account.bucket("data"), Key="daily/x")["Body"].read() == b"x"
 
 
 def test_destroy_leaves_what_belongs_to_all(managed: Bare) -> None:
