@@ -47,11 +47,11 @@ T = TypeVar("T")
 
 
 def until(find: Callable[[], T | None], what: str, failed: Callable[[], str | None] = lambda: None) -> T:
-    """What `find` finds, asked again until the deadline or until `failed` knows that it never will."""
+    """What `find` finds, asked again while that is nothing, empty or false, until the deadline or until `failed` knows better."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         found = find()
-        if found is not None:
+        if found:
             return found
         reason = failed()
         if reason is None and time.monotonic() > deadline:

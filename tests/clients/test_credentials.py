@@ -60,7 +60,7 @@ def ready(proxy: Proxy) -> int:
 
 
 def until_ready(proxy: Proxy) -> None:
-    proxy.program.until(lambda: True if ready(proxy) == 200 else None, "readiness")
+    proxy.program.until(lambda: ready(proxy) == 200, "readiness")
 
 
 def session_of(moto: MotoStore, bucket: str) -> str:
@@ -141,7 +141,7 @@ def test_credentials_of_a_user_are_not_of_the_expected_role(
     }
     proxy = Proxy(tmp_path, certificates, moto, credentials=credentials)
     try:
-        proxy.program.until(lambda: "expect_role is" in proxy.program.output() or None, "the mismatch in the log")
+        proxy.program.until(lambda: "expect_role is" in proxy.program.output(), "the mismatch in the log")
         assert ready(proxy) == 503
     finally:
         proxy.stop()

@@ -87,7 +87,7 @@ def exposed(stack: Stack, bridge: Bridge) -> dict[str, list[str]]:
     direct = stack.new_bucket()
     with load([stack.through(direct, "writer"), stack.over(direct, bridge)]):
         for admin, seen in ((stack.proxy.admin, 's3proxy_denials_total{code="AccessDenied"}'), (bridge.admin, 'status="403"')):
-            until(lambda admin=admin, seen=seen: seen in scrape(admin) or None, f"{seen} in the metrics")
+            until(lambda admin=admin, seen=seen: seen in scrape(admin), f"{seen} in the metrics")
         return {
             program: [scrape(admin) for _ in range(20)]
             for program, admin in (("proxy", stack.proxy.admin), ("bridge", bridge.admin))
