@@ -13,6 +13,7 @@ use prometheus::IntCounter;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::exchange::Exchange;
+use crate::upstream::ReplyBody;
 
 /// The client's body on its way to the proxy.
 #[derive(Debug)]
@@ -115,7 +116,7 @@ enum Source {
     /// The bridge's own words.
     Own(Bytes),
     /// The proxy's, byte for byte.
-    Proxy(Incoming),
+    Proxy(ReplyBody<RequestBody>),
 }
 
 impl AnswerBody {
@@ -123,7 +124,7 @@ impl AnswerBody {
         Self { source: Source::Own(text.into()), exchange }
     }
 
-    pub(super) fn proxy(incoming: Incoming, exchange: Exchange) -> Self {
+    pub(super) fn proxy(incoming: ReplyBody<RequestBody>, exchange: Exchange) -> Self {
         Self { source: Source::Proxy(incoming), exchange }
     }
 }

@@ -20,7 +20,7 @@ use crate::net::{Misread, strip_request};
 use crate::s3::{ErrorCode, Refusal};
 use crate::telemetry::BridgeMetrics;
 use crate::tls::ClientTls;
-use crate::upstream::{Link, Upstream, UpstreamError};
+use crate::upstream::{Link, ReplyBody, Upstream, UpstreamError};
 
 /// How long the way to the proxy may take.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +79,11 @@ impl Bridge {
         })
     }
 
-    async fn carry(&self, mut head: Parts, body: Incoming) -> Result<Response<Incoming>, Refusal> {
+    async fn carry(
+        &self,
+        mut head: Parts,
+        body: Incoming,
+    ) -> Result<Response<ReplyBody<RequestBody>>, Refusal> {
         prepare(&mut head)?;
         let fault = BodyFault::default();
         let body = RequestBody::new(body, self.metrics.bytes_in.clone(), fault.clone());

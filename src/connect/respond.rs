@@ -2,12 +2,12 @@
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use hyper::body::Incoming;
 
-use super::body::AnswerBody;
+use super::body::{AnswerBody, RequestBody};
 use super::exchange::Exchange;
 use crate::net::strip_hop_by_hop;
 use crate::s3::Refusal;
+use crate::upstream::ReplyBody;
 
 /// What of the request matters for the answer.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Context {
 
 /// The proxy's answer, without what concerns its connection only.
 pub(super) fn forward(
-    response: Response<Incoming>,
+    response: Response<ReplyBody<RequestBody>>,
     context: &Context,
     mut exchange: Exchange,
 ) -> Response<AnswerBody> {

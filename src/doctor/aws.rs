@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -15,7 +14,7 @@ use crate::credentials::probe;
 use crate::policy::{Effect, RolePattern};
 use crate::s3::{BucketName, Query, Target};
 use crate::sigv4::{PayloadMode, Signer, SigningCredentials};
-use crate::upstream::{Endpoint, Upstream};
+use crate::upstream::{Endpoint, ReplyBody, Upstream};
 
 pub(super) async fn caller(config: &Config) -> (Finding, Option<SigningCredentials>) {
     let check = "caller";
@@ -91,7 +90,10 @@ pub(super) async fn clock(config: &Config) -> Finding {
     Finding::good(check, "within a minute of S3's")
 }
 
-async fn send(config: &Config, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, String> {
+async fn send(
+    config: &Config,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<ReplyBody<Full<Bytes>>>, String> {
     let upstream = Upstream::new(&config.upstream, &config.limits).map_err(|error| error.to_string())?;
     upstream.send(request, None).await.map_err(|error| {
         let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
@@ -149,7 +151,7 @@ async fn head(
     config: &Config,
     credentials: &SigningCredentials,
     name: BucketName,
-) -> Result<Response<Incoming>, String> {
+) -> Result<Response<ReplyBody<Full<Bytes>>>, String> {
     let query = Query::parse("").map_err(|refusal| refusal.message.into_owned())?;
     let located = Endpoint::new(&config.upstream).locate(&Target::Bucket(name), &query);
     let (uri, host) = located.map_err(|error| error.to_string())?;

@@ -11,10 +11,11 @@ use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 
+use super::body::UpstreamBody;
 use crate::policy::{Entitlements, Judgement};
 use crate::s3::{Access, Action, Asked, ErrorCode, Operation, Refusal, Target, retain_buckets};
+use crate::upstream::ReplyBody;
 
 /// An answer that may be passed on.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(super) enum AnswerBody {
     /// What had to be read: a short error, a list of buckets.
     Whole(Bytes),
     /// As it comes.
-    Stream(Incoming),
+    Stream(ReplyBody<UpstreamBody>),
 }
 
 /// Amazon S3 API reference, "List of error codes", those about who signed and how.
@@ -123,7 +124,7 @@ async fn narrow(answer: Answer, asked: &Asked, entitlements: &Entitlements) -> R
 }
 
 /// Withholds errors about the proxy's credentials.
-pub(super) async fn examine(response: Response<Incoming>) -> Result<Answer, Refusal> {
+pub(super) async fn examine(response: Response<ReplyBody<UpstreamBody>>) -> Result<Answer, Refusal> {
     let (head, body) = response.into_parts();
     // The codes above come with one of these.
     if !matches!(head.status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) {

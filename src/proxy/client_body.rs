@@ -5,11 +5,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
+use super::body::UpstreamBody;
 use super::late_error::LateError;
 use super::pace::Pace;
 use super::record::Record;
+use crate::upstream::ReplyBody;
 
 /// An answer on its way to the client. Holds the record until its last byte is handed to the connection or somebody
 /// has gone: from then on a client that does not read holds nothing that others need.
@@ -28,7 +29,7 @@ pub(super) struct ClientBody {
 #[derive(Debug)]
 enum Source {
     Whole,
-    Upstream(Incoming),
+    Upstream(ReplyBody<UpstreamBody>),
 }
 
 /// Bytes at a time over HTTP/2: hyper asks for more only when the client has taken them, and what moves must be seen
@@ -51,7 +52,7 @@ impl ClientBody {
     }
 
     /// S3's answer, byte for byte.
-    pub(super) fn upstream(incoming: Incoming, record: Record) -> Self {
+    pub(super) fn upstream(incoming: ReplyBody<UpstreamBody>, record: Record) -> Self {
         Self::new(Source::Upstream(incoming), Bytes::new(), Some(record))
     }
 

@@ -1,17 +1,17 @@
 //! Sends a signed request over a pooled connection.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Extensions, Request, Response};
+use http::uri::{Authority, Uri};
+use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::Error as ClientError;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::connector::{ConnectError, Connector, Link, TrustError, Used};
+use super::connector::{ConnectError, Connector, Link, TrustError};
+use super::line::{Line, ReplyBody};
+use super::pool::Pool;
 use super::resolver::{LookupError, Names};
 use crate::config;
 use crate::telemetry::UpstreamFault;
@@ -20,24 +20,26 @@ use crate::telemetry::UpstreamFault;
 /// Ours are given up before, so that a request rarely meets one that is just being closed.
 const POOL_IDLE: Duration = Duration::from_secs(4);
 
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// An exchange that failed below HTTP.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// The name has no address. Nothing was sent.
     #[error("{}", UpstreamFault::Lookup)]
-    Lookup(#[source] ClientError),
+    Lookup(#[source] Cause),
     /// No connection: TCP, or the time allowed for all of it. Nothing was sent.
     #[error("{}", UpstreamFault::Connect)]
-    Connect(#[source] ClientError),
+    Connect(#[source] Cause),
     /// The other side cannot be trusted, or speaks no TLS of ours. Nothing was sent.
     #[error("{}", UpstreamFault::Tls)]
-    Tls(#[source] ClientError),
+    Tls(#[source] Cause),
     /// No byte for too long.
     #[error("{}", UpstreamFault::Timeout)]
-    Timeout(#[source] ClientError),
+    Timeout(#[source] Cause),
     /// The connection broke before there was an answer.
     #[error("{}", UpstreamFault::Broken)]
-    Broken(#[source] ClientError),
+    Broken(#[source] Cause),
 }
 
 impl UpstreamError {
@@ -53,15 +55,38 @@ impl UpstreamError {
     }
 }
 
+impl From<ConnectError> for UpstreamError {
+    fn from(error: ConnectError) -> Self {
+        if matches!(error, ConnectError::Tls(_)) {
+            Self::Tls(error.into())
+        } else if causes(&error).any(<dyn std::error::Error>::is::<LookupError>) {
+            Self::Lookup(error.into())
+        } else {
+            Self::Connect(error.into())
+        }
+    }
+}
+
+impl From<hyper::Error> for UpstreamError {
+    fn from(error: hyper::Error) -> Self {
+        if kinds(&error).any(|kind| kind == io::ErrorKind::TimedOut) {
+            Self::Timeout(error.into())
+        } else {
+            Self::Broken(error.into())
+        }
+    }
+}
+
 /// The pool of connections to S3, or to a proxy.
-pub struct Upstream<B> {
-    client: Client<Connector, B>,
+pub struct Upstream<B: Body<Data = Bytes> + 'static> {
+    connector: Connector,
+    pool: Arc<Pool<B>>,
 }
 
 impl<B> Upstream<B>
 where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Cause>,
 {
     /// A pool for the configured endpoint.
     pub fn new(upstream: &config::Upstream, limits: &config::Limits) -> Result<Self, TrustError> {
@@ -75,78 +100,103 @@ where
 
     /// The same with a word in what names stand for.
     fn among(names: Names, link: Link) -> Self {
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(link.pool_idle)
-            // `host` is signed, or the client's own business: it is set already.
-            .set_host(false)
-            // A request that was not begun to be sent goes to another connection; its body is untouched.
-            .retry_canceled_requests(true)
-            .build(Connector::new(link, names));
-        Self { client }
+        Self { pool: Pool::new(link.pool_idle), connector: Connector::new(link, names) }
     }
 
-    /// Sends a request and waits for the head of the answer.
+    /// Sends a request and waits for the head of the answer. The request's address is absolute, and its `host` is set
+    /// already: it is signed, or the client's own business.
     ///
     /// `again` makes the same request anew, if nothing of it can have been used up and a second arrival would do no
-    /// harm. It is used once, when a connection from the pool turns out to be closed already.
+    /// harm. It is used once, when a connection from the pool turns out to be closed already. A request that was not
+    /// begun to be sent goes to another connection in any case; its body is untouched.
     pub async fn send(
         &self,
         request: Request<B>,
-        again: Option<Request<B>>,
-    ) -> Result<Response<Incoming>, UpstreamError> {
-        let result = match (self.client.request(request).await, again) {
-            (Err(error), Some(again)) if was_stale(&error) => self.client.request(again).await,
-            (result, _) => result,
-        };
-        let response = result.map_err(kind)?;
-        if let Some(used) = response.extensions().get::<Used>() {
-            used.mark();
+        mut again: Option<Request<B>>,
+    ) -> Result<Response<ReplyBody<B>>, UpstreamError> {
+        let to = request.uri().clone();
+        let mut request = in_origin_form(request);
+        loop {
+            let mut line = self.line(&to).await?;
+            let mut failed = match line.exchange(request).await {
+                Ok(answer) => {
+                    let pool = Arc::downgrade(&self.pool);
+                    return Ok(answer.map(|body| ReplyBody::new(body, line, pool)));
+                }
+                Err(failed) => failed,
+            };
+            request = match (failed.take_message(), again.take()) {
+                (Some(unsent), unused) if line.has_served() => {
+                    again = unused;
+                    unsent
+                }
+                (None, Some(again)) if line.has_served() && was_stale(failed.error()) => {
+                    in_origin_form(again)
+                }
+                _ => return Err(failed.into_error().into()),
+            };
         }
-        Ok(response)
+    }
+
+    /// A connection that rests, or becomes free, or else a new one.
+    async fn line(&self, to: &Uri) -> Result<Line<B>, UpstreamError> {
+        let host = to.authority().cloned();
+        let host = host.ok_or_else(|| UpstreamError::Connect("the address has no host".into()))?;
+        while let Some(mut line) = self.pool.take(&host) {
+            if line.is_ready() {
+                return Ok(line);
+            }
+        }
+        let free = self.pool.wait(&host);
+        let mut opened = Box::pin(open(self.connector.clone(), to.clone(), host));
+        tokio::select! {
+            biased;
+            opened = &mut opened => opened,
+            Ok(line) = free => {
+                // What has been begun serves the next one.
+                let pool = self.pool.clone();
+                tokio::spawn(async move {
+                    if let Ok(line) = opened.await {
+                        pool.put(line);
+                    }
+                });
+                Ok(line)
+            }
+        }
     }
 }
 
-/// Whether a connection that had served before ended without a byte of an answer.
-fn was_stale(error: &ClientError) -> bool {
-    let mut extensions = Extensions::new();
-    if let Some(connected) = error.connect_info() {
-        connected.get_extras(&mut extensions);
-    }
-    let served_before = extensions.get::<Used>().is_some_and(Used::get);
-    let closed = causes(error).any(|cause| {
-        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
-            || cause.downcast_ref::<io::Error>().is_some_and(|error| {
-                use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-                // The last is rustls' word for an end without close_notify.
-                matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
-            })
-    });
-    served_before && closed
+async fn open<B>(connector: Connector, to: Uri, host: Authority) -> Result<Line<B>, UpstreamError>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Cause>,
+{
+    Ok(Line::new(connector.connect(to).await?, host).await?)
 }
 
-fn kind(error: ClientError) -> UpstreamError {
-    let timed_out = |cause: Cause<'_>| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
-    };
-    let no_tls = |cause: Cause<'_>| matches!(cause.downcast_ref(), Some(ConnectError::Tls(_)));
-    if causes(&error).any(no_tls) {
-        UpstreamError::Tls(error)
-    } else if causes(&error).any(<dyn std::error::Error>::is::<LookupError>) {
-        UpstreamError::Lookup(error)
-    } else if error.is_connect() {
-        UpstreamError::Connect(error)
-    } else if causes(&error).any(timed_out) {
-        UpstreamError::Timeout(error)
-    } else {
-        UpstreamError::Broken(error)
-    }
+/// As a request line has it: path and query (RFC 9112 section 3.2.1).
+fn in_origin_form<B>(mut request: Request<B>) -> Request<B> {
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+    request
 }
 
-type Cause<'a> = &'a (dyn std::error::Error + 'static);
+/// Whether a connection ended without a byte of an answer. If it had served before, S3 only tired of waiting.
+fn was_stale(error: &hyper::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    // The last is rustls' word for an end without close_notify.
+    let closed = |kind| matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof);
+    error.is_incomplete_message() || kinds(error).any(closed)
+}
 
-fn causes(error: &ClientError) -> impl Iterator<Item = Cause<'_>> {
-    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+fn kinds(error: &hyper::Error) -> impl Iterator<Item = io::ErrorKind> {
+    causes(error).filter_map(|cause| cause.downcast_ref()).map(io::Error::kind)
+}
+
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |cause| cause.source())
 }
 
 #[cfg(test)]

@@ -1,18 +1,15 @@
 //! Connections to S3 or to a proxy: TCP without Nagle's delay, TLS, an inactivity limit; all of it within the connect
 //! timeout.
 
-use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -57,20 +54,6 @@ pub(super) enum ConnectError {
 impl ConnectError {
     fn tcp(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Tcp(error.into())
-    }
-}
-
-/// Whether a connection has already carried an answer, so that its end may just mean that S3 tired of waiting.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Used(Arc<AtomicBool>);
-
-impl Used {
-    pub(super) fn mark(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -136,7 +119,7 @@ fn without_certificate(roots: RootCertStore) -> Result<Arc<ClientConfig>, TrustE
     Ok(Arc::new(config))
 }
 
-/// Opens connections for hyper's pool.
+/// Opens connections for the pool.
 #[derive(Clone)]
 pub(super) struct Connector {
     tcp: HttpConnector<ShuffledResolver>,
@@ -164,7 +147,14 @@ impl Connector {
         }
     }
 
-    async fn connect(mut self, uri: Uri) -> Result<TokioIo<UpstreamStream>, ConnectError> {
+    /// To the host of an address.
+    pub(super) async fn connect(self, uri: Uri) -> Result<UpstreamStream, ConnectError> {
+        let timeout = self.connect_timeout;
+        let connected = tokio::time::timeout(timeout, self.connect_in_time(uri)).await;
+        connected.unwrap_or(Err(ConnectError::TimedOut(timeout)))
+    }
+
+    async fn connect_in_time(mut self, uri: Uri) -> Result<UpstreamStream, ConnectError> {
         let encrypt = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let place = self.places.acquire_owned().await.map_err(ConnectError::tcp)?;
@@ -180,7 +170,7 @@ impl Connector {
             Transport::Plain(tcp)
         };
         let stream = IdleTimeout::abrupt(stream, self.idle_timeout);
-        Ok(TokioIo::new(UpstreamStream { stream, used: Used::default(), deaf: false, _place: place }))
+        Ok(UpstreamStream { stream, deaf: false, _place: place })
     }
 }
 
@@ -198,27 +188,6 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, PemError> {
     Ok(roots)
 }
 
-impl Service<Uri> for Connector {
-    type Response = TokioIo<UpstreamStream>;
-    type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connector = self.clone();
-        Box::pin(async move {
-            let timeout = connector.connect_timeout;
-            match tokio::time::timeout(timeout, connector.connect(uri)).await {
-                Ok(result) => result,
-                Err(_) => Err(ConnectError::TimedOut(timeout)),
-            }
-        })
-    }
-}
-
 /// With or, for development, without encryption.
 enum Transport {
     Plain(TcpStream),
@@ -228,16 +197,9 @@ enum Transport {
 /// A connection to S3.
 pub(super) struct UpstreamStream {
     stream: IdleTimeout<Transport>,
-    used: Used,
     /// The other side takes no more bytes, but may have said something before.
     deaf: bool,
     _place: OwnedSemaphorePermit,
-}
-
-impl Connection for UpstreamStream {
-    fn connected(&self) -> Connected {
-        Connected::new().extra(self.used.clone())
-    }
 }
 
 macro_rules! on_transport {

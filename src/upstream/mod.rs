@@ -4,8 +4,11 @@
 mod client;
 mod connector;
 mod endpoint;
+mod line;
+mod pool;
 mod resolver;
 
 pub use client::{Upstream, UpstreamError};
 pub use connector::{Link, TrustError, most_connections};
 pub use endpoint::Endpoint;
+pub use line::ReplyBody;
