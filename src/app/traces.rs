@@ -154,7 +154,7 @@ impl HttpClient for Collector {
             if let Some(host) = host.transpose()? {
                 request.headers_mut().insert(HOST, host);
             }
-            let (head, body) = self.0.send(request, None).await?.into_parts();
+            let (head, body) = self.0.send(request, || None).await?.into_parts();
             Ok(Response::from_parts(head, Limited::new(body, MAX_ANSWER).collect().await?.to_bytes()))
         })
     }

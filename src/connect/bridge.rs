@@ -87,10 +87,12 @@ impl Bridge {
         prepare(&mut head)?;
         let fault = BodyFault::default();
         let body = RequestBody::new(body, self.metrics.bytes_in.clone(), fault.clone());
-        let head = self.outgoing(&head)?;
-        let repeatable = matches!(*head.method(), Method::GET | Method::HEAD) && body.is_end_stream();
-        let again = repeatable.then(|| head.clone().map(|()| RequestBody::Empty));
-        let request = ask_before_reading(head.map(|()| body));
+        let repeatable = matches!(head.method, Method::GET | Method::HEAD) && body.is_end_stream();
+        let request = ask_before_reading(self.outgoing(&head)?.map(|()| body));
+        let again = || {
+            let again = self.outgoing(&head).ok().filter(|_| repeatable)?;
+            Some(again.map(|()| RequestBody::Empty))
+        };
         let pool = self.pool.load_full();
         pool.send(request, again)
             .await

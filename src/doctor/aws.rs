@@ -95,7 +95,7 @@ async fn send(
     request: Request<Full<Bytes>>,
 ) -> Result<Response<ReplyBody<Full<Bytes>>>, String> {
     let upstream = Upstream::new(&config.upstream, &config.limits).map_err(|error| error.to_string())?;
-    upstream.send(request, None).await.map_err(|error| {
+    upstream.send(request, || None).await.map_err(|error| {
         let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
         causes.last().map_or_else(|| error.to_string(), ToString::to_string)
     })

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, header};
 use crate::s3::{ErrorCode, Refusal};
 
 /// Fields that concern one connection (RFC 9110 section 7.6.1, RFC 9113 section 8.2.2).
-const HOP_BY_HOP: [HeaderName; 8] = [
+static HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -18,11 +18,15 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 
 /// Removes hop-by-hop fields and the fields that `Connection` nominates.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // Most have none, and looking is cheaper than removing.
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     let nominated: Vec<HeaderName> = nominated(headers).collect();
     for name in nominated {
         headers.remove(name);
     }
-    for name in HOP_BY_HOP {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::guardrails::{Additions, Breach, Guardrail, Stance};
 use crate::s3::{Action, ActionSet, Operation};
@@ -61,8 +61,8 @@ pub struct Encryption {
 
 const ALGORITHM: &str = "x-amz-server-side-encryption";
 const KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
-const CUSTOMER: &str = "x-amz-server-side-encryption-customer-algorithm";
-const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-key";
+static CUSTOMER: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm");
+static CUSTOMER_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-customer-key");
 
 /// What would weaken the requirement behind its back: another default of the bucket, another key of an object.
 const WEAKENING: ActionSet =
@@ -80,7 +80,7 @@ impl Encryption {
         additions: &mut Additions,
     ) -> Result<(), Breach> {
         let breach = |message: String| Err(Breach::new(Guardrail::Encryption, message));
-        let customer = headers.contains_key(CUSTOMER) || headers.contains_key(CUSTOMER_KEY);
+        let customer = headers.contains_key(&CUSTOMER) || headers.contains_key(&CUSTOMER_KEY);
         if customer && writes(operation) && (self.customer_keys == Stance::Deny || self.require.is_some()) {
             return breach("objects are not written with keys of the client's own (SSE-C)".to_owned());
         }

@@ -122,6 +122,9 @@ impl Additions {
     }
 }
 
+static OWNERSHIP: HeaderName = HeaderName::from_static("x-amz-object-ownership");
+static WEBSITE_REDIRECT: HeaderName = HeaderName::from_static("x-amz-website-redirect-location");
+
 const ACL_ACTIONS: ActionSet = ActionSet::of(&[
     Action::PutBucketAcl,
     Action::PutBucketOwnershipControls,
@@ -158,12 +161,12 @@ impl Guardrails {
     /// Checks a request of which everything is known. Its headers are those that were classified.
     pub fn check(&self, asked: &Asked, headers: &HeaderMap, now: SystemTime) -> Result<Additions, Breach> {
         self.check_actions(asked.operation(), asked.accesses().iter().map(|access| access.action), headers)?;
-        let ownership = headers.get("x-amz-object-ownership");
+        let ownership = headers.get(&OWNERSHIP);
         if self.acl == Stance::Deny && ownership.is_some_and(|value| value != "BucketOwnerEnforced") {
             let message = "x-amz-object-ownership must be BucketOwnerEnforced, which has no ACLs";
             return Err(Breach::new(Guardrail::Acl, message));
         }
-        if self.public_access == Stance::Deny && headers.contains_key("x-amz-website-redirect-location") {
+        if self.public_access == Stance::Deny && headers.contains_key(&WEBSITE_REDIRECT) {
             let message = "website redirects are not accepted; leave out x-amz-website-redirect-location";
             return Err(Breach::new(Guardrail::PublicAccess, message));
         }

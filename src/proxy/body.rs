@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::share::Share;
 use crate::s3::{Document, ErrorCode, Refusal};
-use crate::sigv4::{ChunkSigner, FramingError, Payload, Recode, Reframer};
+use crate::sigv4::{ChunkSigner, FramingError, Recode, Reframer};
 
 /// Why the client's body could not be passed on, kept for the answer to the client.
 #[derive(Debug, Clone, Default)]
@@ -62,16 +62,16 @@ pub(super) struct Stream {
 }
 
 impl UpstreamBody {
-    /// Passes the client's body on as planned.
+    /// Passes the client's body on as planned, so many bytes.
     pub(super) fn stream(
         incoming: Incoming,
-        payload: Payload,
+        length: u64,
+        recode: Recode,
         signer: ChunkSigner,
         received: Arc<AtomicU64>,
         fault: BodyFault,
     ) -> Self {
-        let Some(length) = payload.content_length.filter(|&length| length > 0) else { return Self::Empty };
-        let reframer = match payload.recode {
+        let reframer = match recode {
             Recode::Keep => None,
             Recode::Check { decoded, trailers } => Some(Reframer::checked(decoded, trailers)),
             Recode::Reframe { decoded, trailers } => Some(Reframer::unsigned(decoded, trailers)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -21,11 +22,11 @@ use super::share::Shares;
 use crate::config::Config;
 use crate::credentials::{Keyring, Unsignable};
 use crate::net::{Misread, strip_request};
-use crate::policy::{Entitlements, Policy, Stop};
+use crate::policy::{Additions, Entitlements, Permitted, Policy, Stop};
 use crate::s3::{Asked, Classified, Domains, ErrorCode, Refusal, classify};
-use crate::sigv4::{Payload, Signer, SigningCredentials};
+use crate::sigv4::{ChunkSigner, Payload, PayloadMode, Signer, SigningCredentials};
 use crate::telemetry::{AccessLog, BadRequest, Metrics, Traces, Unrecordable, UpstreamFault};
-use crate::upstream::{Endpoint, TrustError, Upstream, UpstreamError};
+use crate::upstream::{Endpoint, ReplyBody, TrustError, Upstream, UpstreamError};
 
 /// Everything that requests share.
 pub struct Proxy {
@@ -146,18 +147,13 @@ impl Proxy {
         let (permitted, additions) = stopped(decided, record)?; // may they
         record.granted(permitted.grant());
         payload.check_size(permitted.asked().operation(), &head.headers, self.max_object_size)?;
-        let upstream = rewrite::head(&head, &permitted, &payload, &additions, &self.endpoint)?; // as S3 should see it
         let credentials =
             self.keyring.credentials(client.identity(), client.label(), permitted.acting()).await;
         let credentials = credentials.map_err(unsigned)?; // with the proxy's credentials, or the client's session
-        let outgoing = self.sign(upstream, payload, received, &credentials, record)?;
-        record.sent();
-        let asked = SystemTime::now();
-        let response = self.upstream.send(outgoing.request, outgoing.again).await;
-        let date = response.as_ref().ok().and_then(|response| response.headers().get(header::DATE));
-        self.keyring.clock().observe("S3", asked, date);
-        let fault = |error| outgoing.fault.refusal().unwrap_or_else(|| self.unreachable(&error));
-        let answer = answer::examine(response.map_err(fault)?).await;
+        let order =
+            Order { head: &head, permitted: &permitted, additions: &additions, credentials: &credentials };
+        let response = self.ask(order, payload, received, record).await?; // as S3 should see it
+        let answer = answer::examine(response).await;
         let answer = answer.inspect_err(|_| self.sinks.metrics.upstream_fault(UpstreamFault::Refused))?;
         self.suspect(&head.method, answer.head.status);
         answer::withhold(answer, permitted.asked(), &entitlements).await
@@ -195,31 +191,51 @@ impl Proxy {
         Ok((unread.with_body(&body.bytes)?, Received::Whole(body)))
     }
 
-    /// Signs, and puts the body behind the head. A read that S3 has not answered may be sent a second time.
-    fn sign(
+    /// Asks S3. A read that it has not answered may be sent a second time.
+    async fn ask(
         &self,
-        mut head: Request<()>,
+        order: Order<'_>,
         payload: Payload,
         received: Received,
-        credentials: &SigningCredentials,
-        record: &Record,
-    ) -> Result<Outgoing, Refusal> {
+        record: &mut Record,
+    ) -> Result<Response<ReplyBody<UpstreamBody>>, Refusal> {
+        let Payload { mode, content_length, recode, .. } = payload;
+        let signed = || self.sign(&order, &mode, content_length);
+        let (head, signer) = signed()?;
+        let fault = BodyFault::default();
+        let body = match (received, content_length) {
+            (Received::Whole(body), _) => UpstreamBody::Whole(body),
+            (Received::Nothing(_), None | Some(0)) => UpstreamBody::Empty,
+            (Received::Nothing(incoming), Some(length)) => {
+                UpstreamBody::stream(incoming, length, recode, signer, record.bytes_in(), fault.clone())
+            }
+        };
+        let repeatable = matches!(order.head.method, Method::GET | Method::HEAD);
+        let again = || Some(repeatable.then(signed)?.ok()?.0.map(|()| UpstreamBody::Empty));
+        record.sent();
+        let asked = SystemTime::now();
+        let response = self.upstream.send(head.map(|()| body), again).await;
+        let date = response.as_ref().ok().and_then(|response| response.headers().get(header::DATE));
+        self.keyring.clock().observe("S3", asked, date);
+        response.map_err(|error| fault.refusal().unwrap_or_else(|| self.unreachable(&error)))
+    }
+
+    /// The head as S3 should see it, and what signs the chunks of its body.
+    fn sign(
+        &self,
+        order: &Order<'_>,
+        mode: &PayloadMode,
+        content_length: Option<u64>,
+    ) -> Result<(Request<()>, ChunkSigner), Refusal> {
+        let Order { head, permitted, additions, credentials } = order;
+        let mut head = rewrite::head(head, permitted, content_length, additions, &self.endpoint)?;
         // As late as possible: S3 refuses a signature that is fifteen minutes old.
         let now = self.keyring.clock().now();
-        let signer = self.signer.sign(&mut head, &payload.mode, credentials, now).map_err(|error| {
+        let signer = self.signer.sign(&mut head, mode, credentials, now).map_err(|error| {
             tracing::error!(%error, "a request cannot be signed");
             Refusal::new(ErrorCode::InternalError, "The request could not be signed.")
         })?;
-        let repeatable = matches!(*head.method(), Method::GET | Method::HEAD);
-        let again = repeatable.then(|| head.clone().map(|()| UpstreamBody::Empty));
-        let fault = BodyFault::default();
-        let body = match received {
-            Received::Whole(body) => UpstreamBody::Whole(body),
-            Received::Nothing(incoming) => {
-                UpstreamBody::stream(incoming, payload, signer, record.bytes_in(), fault.clone())
-            }
-        };
-        Ok(Outgoing { request: head.map(|()| body), again, fault })
+        Ok((head, signer))
     }
 
     fn unreachable(&self, error: &UpstreamError) -> Refusal {
@@ -271,13 +287,12 @@ fn unsigned(why: Unsignable) -> Refusal {
     Refusal::new(code, message)
 }
 
-/// A signed request.
-struct Outgoing {
-    request: Request<UpstreamBody>,
-    /// The same once more, where a second arrival does no harm.
-    again: Option<Request<UpstreamBody>>,
-    /// Filled in when the client's body turns out to be at fault.
-    fault: BodyFault,
+/// A request that is to be put to S3.
+struct Order<'a> {
+    head: &'a Parts,
+    permitted: &'a Permitted,
+    additions: &'a Additions,
+    credentials: &'a SigningCredentials,
 }
 
 /// A body after authorization.

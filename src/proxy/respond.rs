@@ -1,12 +1,14 @@
 //! Answers to the client: S3's as it came, or a refusal that looks like one of S3's.
 
-use http::{HeaderValue, Method, Response, Version, header};
+use http::{HeaderName, HeaderValue, Method, Response, Version, header};
 
 use super::answer::{Answer, AnswerBody};
 use super::client_body::ClientBody;
 use super::record::{Record, request_id};
 use crate::net::strip_hop_by_hop;
 use crate::s3::Refusal;
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 /// What of the request matters for a refusal.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub(super) fn forward(answer: Answer, mut record: Record) -> Response<ClientBody
     strip_hop_by_hop(&mut head.headers);
     head.extensions = http::Extensions::new();
     head.version = Version::default();
-    let id = head.headers.get("x-amz-request-id").and_then(|id| id.to_str().ok());
+    let id = head.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok());
     record.answered(head.status, id);
     let body = match body {
         AnswerBody::Whole(bytes) => ClientBody::whole(bytes, Some(record)),
@@ -69,7 +71,7 @@ fn word(refusal: &Refusal, context: &Context, id: &str, record: Option<Record>) 
     let mut response = Response::new(ClientBody::whole(xml.into(), record));
     *response.status_mut() = refusal.code.status();
     let headers = response.headers_mut();
-    headers.insert("x-amz-request-id", HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("-")));
+    headers.insert(&REQUEST_ID, HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("-")));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     if refusal.code.status() == http::StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

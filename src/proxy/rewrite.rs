@@ -5,7 +5,6 @@ use http::{HeaderMap, HeaderValue, Request, header};
 
 use crate::policy::{Additions, Permitted};
 use crate::s3::{ErrorCode, HeaderRule, Refusal, header_rule};
-use crate::sigv4::Payload;
 use crate::upstream::Endpoint;
 
 /// An upstream request that is complete but for its signature. Needs a [`Permitted`]: what was not authorized cannot
@@ -13,7 +12,7 @@ use crate::upstream::Endpoint;
 pub(super) fn head(
     head: &Parts,
     permitted: &Permitted,
-    payload: &Payload,
+    content_length: Option<u64>,
     additions: &Additions,
     endpoint: &Endpoint,
 ) -> Result<Request<()>, Refusal> {
@@ -34,7 +33,7 @@ pub(super) fn head(
     for (name, value) in additions.iter() {
         headers.insert(name, value.clone());
     }
-    if let Some(length) = payload.content_length {
+    if let Some(length) = content_length {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     let mut request = Request::new(());

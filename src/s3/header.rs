@@ -159,22 +159,22 @@ pub(super) fn unhoist(headers: &mut HeaderMap, query: &Query) -> Result<(), Refu
 /// Refuses what the table refuses, headers that occur twice (two readers could pick different ones) and
 /// values that SigV4 cannot sign. Marks secrets, so that no `Debug` shows them.
 pub(super) fn check(headers: &mut HeaderMap) -> Result<(), Refusal> {
-    for name in headers.keys() {
-        let name = name.as_str();
+    for header in headers.keys() {
+        let name = header.as_str();
         match rule(name) {
             Refuse(code, why) => return Err(Refusal::new(code, format!("{name}: {why}"))),
             // It stays behind and is signed anew, but says what the body is.
-            Drop => refuse_doubled(headers, name, name != "x-amz-content-sha256")?,
-            Forward => refuse_doubled(headers, name, LISTS.contains(&name))?,
+            Drop => refuse_doubled(headers, header, name != "x-amz-content-sha256")?,
+            Forward => refuse_doubled(headers, header, LISTS.contains(&name))?,
             Sign => {
-                let mut values = headers.get_all(name).iter();
+                let mut values = headers.get_all(header).iter();
                 if values.any(|value| !value.as_bytes().iter().all(|b| matches!(b, b' '..=b'~'))) {
                     let message = format!(
                         "The header '{name}' has tabs or characters outside US-ASCII, which SigV4 cannot sign."
                     );
                     return Err(Refusal::new(ErrorCode::InvalidArgument, message));
                 }
-                refuse_doubled(headers, name, name.starts_with("x-amz-meta-"))?;
+                refuse_doubled(headers, header, name.starts_with("x-amz-meta-"))?;
             }
         }
     }
@@ -191,7 +191,7 @@ const LISTS: [&str; 6] =
     ["accept", "accept-encoding", "cache-control", "content-encoding", "content-language", "user-agent"];
 
 /// Two readers could pick different ones.
-fn refuse_doubled(headers: &HeaderMap, name: &str, may_be: bool) -> Result<(), Refusal> {
+fn refuse_doubled(headers: &HeaderMap, name: &HeaderName, may_be: bool) -> Result<(), Refusal> {
     if may_be || headers.get_all(name).iter().nth(1).is_none() {
         return Ok(());
     }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
 
 use super::error::{ErrorCode, Refusal};
+
+static MODE: HeaderName = HeaderName::from_static("x-amz-object-lock-mode");
+static RETAIN_UNTIL: HeaderName = HeaderName::from_static("x-amz-object-lock-retain-until-date");
 
 /// How firmly a version is kept. Ordered: `Compliance` is the stronger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +62,7 @@ impl Retention {
     /// What the headers of an upload state.
     pub(super) fn of_headers(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        match (text("x-amz-object-lock-mode"), text("x-amz-object-lock-retain-until-date")) {
+        match (text(&MODE), text(&RETAIN_UNTIL)) {
             (None, None) => Ok(None),
             (Some(mode), Some(until)) => Self::parse(mode, until).map(Some),
             _ => Err(Refusal::new(

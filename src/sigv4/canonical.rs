@@ -3,11 +3,13 @@
 //! Source: AWS, "Create a signed AWS API request", step 1, as S3 wants it: the path is encoded once and never
 //! normalized.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use http::{HeaderMap, Request};
 
+use super::hexadecimal;
 use super::signer::SignError;
 
 /// The canonical request's hash, and the names of the headers that went into it.
@@ -34,7 +36,7 @@ impl Canonical {
         query(&mut text, request.uri().query().unwrap_or_default());
         text.push('\n');
         for (name, value) in &headers {
-            text.extend([name, ":", value, "\n"]);
+            text.extend([*name, ":", &**value, "\n"]);
         }
         text.extend(["\n", &signed_headers, "\n", payload]);
         Ok(Self { hash: sha256(text.as_bytes()), signed_headers })
@@ -43,7 +45,7 @@ impl Canonical {
 
 /// Hexadecimal SHA-256.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex::encode(digest(&SHA256, bytes))
+    hexadecimal(digest(&SHA256, bytes).as_ref())
 }
 
 /// Sorted by encoded name, then value; a name without `=` gets one.
@@ -59,32 +61,34 @@ fn query(into: &mut String, query: &str) {
 }
 
 /// Names in order, each with all its values, in which runs of spaces are one.
-fn signed(headers: &HeaderMap, is_signed: impl Fn(&str) -> bool) -> Result<Vec<(&str, String)>, SignError> {
-    let mut all = Vec::with_capacity(headers.keys_len());
-    for name in headers.keys().filter(|name| is_signed(name.as_str())) {
-        let mut line = String::new();
-        for (i, value) in headers.get_all(name).iter().enumerate() {
-            let value = std::str::from_utf8(value.as_bytes()).map_err(|_| SignError::Header)?;
-            if i > 0 {
+fn signed(
+    headers: &HeaderMap,
+    is_signed: impl Fn(&str) -> bool,
+) -> Result<Vec<(&str, Cow<'_, str>)>, SignError> {
+    let mut all: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(headers.keys_len());
+    // A name's values come one after the other.
+    for (name, value) in headers.iter().filter(|(name, _)| is_signed(name.as_str())) {
+        let value = std::str::from_utf8(value.as_bytes()).map_err(|_| SignError::Header)?;
+        let value = squeezed(value.trim_matches(' '));
+        match all.last_mut() {
+            Some((last, line)) if *last == name.as_str() => {
+                let line = line.to_mut();
                 line.push(',');
+                line.push_str(&value);
             }
-            squeeze(&mut line, value.trim_matches(' '));
+            _ => all.push((name.as_str(), value)),
         }
-        all.push((name.as_str(), line));
     }
     all.sort_unstable_by_key(|(name, _)| *name);
     Ok(all)
 }
 
-fn squeeze(into: &mut String, value: &str) {
-    if !value.contains("  ") {
-        return into.push_str(value);
+fn squeezed(value: &str) -> Cow<'_, str> {
+    if value.as_bytes().windows(2).any(|two| two == b"  ") {
+        let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
+        return Cow::Owned(words.join(" "));
     }
-    let mut words = value.split(' ').filter(|word| !word.is_empty());
-    into.extend(words.next());
-    for word in words {
-        into.extend([" ", word]);
-    }
+    Cow::Borrowed(value)
 }
 
 fn separate(text: &mut String, separator: char) {

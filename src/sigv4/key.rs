@@ -1,12 +1,8 @@
-//! Signing keys. A key is good for one day, region and service, and is derived from the secret in four steps; requests
-//! of a day share it.
-//!
-//! The cache belongs to the credentials: those with another secret have another one, so no key can outlive its secret.
+//! Signing keys. A key is good for one day, region and service, and is derived from the secret in four steps.
 
-use std::sync::Arc;
-
-use arc_swap::ArcSwapOption;
 use aws_lc_rs::hmac;
+
+use super::hexadecimal;
 
 /// What a key is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +26,7 @@ pub(super) struct SigningKey(hmac::Key);
 
 impl SigningKey {
     /// Source: AWS, "Create a signed AWS API request", step 4.
-    fn derive(secret: &str, scope: Scope<'_>) -> Self {
+    pub(super) fn derive(secret: &str, scope: Scope<'_>) -> Self {
         let step =
             |key: &[u8], text: &str| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes());
         let date = step(format!("AWS4{secret}").as_bytes(), scope.date);
@@ -41,27 +37,6 @@ impl SigningKey {
 
     /// The hexadecimal signature of a string to sign.
     pub(super) fn sign(&self, text: &str) -> String {
-        hex::encode(hmac::sign(&self.0, text.as_bytes()))
-    }
-}
-
-/// The latest key of one secret. There is one region and one service, so it changes at midnight.
-#[derive(Default)]
-pub(super) struct SigningKeys(ArcSwapOption<Derived>);
-
-struct Derived {
-    scope: String,
-    key: SigningKey,
-}
-
-impl SigningKeys {
-    /// The key for a scope; `secret` must always be the same.
-    pub(super) fn key(&self, secret: &str, scope: Scope<'_>, written: &str) -> SigningKey {
-        if let Some(held) = self.0.load().as_ref().filter(|held| held.scope == written) {
-            return held.key.clone();
-        }
-        let key = SigningKey::derive(secret, scope);
-        self.0.store(Some(Arc::new(Derived { scope: written.to_owned(), key: key.clone() })));
-        key
+        hexadecimal(hmac::sign(&self.0, text.as_bytes()).as_ref())
     }
 }

@@ -10,6 +10,7 @@ mod decoder;
 mod encoder;
 mod key;
 mod payload;
+mod pen;
 mod reframe;
 mod signer;
 mod trailer;
@@ -19,3 +20,11 @@ pub use payload::{Payload, PayloadMode, Recode};
 pub use reframe::Reframer;
 pub use signer::{ChunkSigner, SignError, Signer, SigningCredentials};
 pub use trailer::TrailerNames;
+
+/// Lower-case digits.
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut digits = vec![0; 2 * bytes.len()];
+    // Faster than `hex::encode`, which goes by characters. The length is right, and digits are text.
+    let _ = hex::encode_to_slice(bytes, &mut digits);
+    String::from_utf8(digits).unwrap_or_default()
+}

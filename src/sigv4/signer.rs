@@ -11,14 +11,17 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
-use time::OffsetDateTime;
+use http::{HeaderName, HeaderValue, Request, header};
 
 use super::canonical::{Canonical, sha256};
-use super::key::{Scope, SigningKey, SigningKeys};
 use super::payload::PayloadMode;
+use super::pen::{Pen, Pens};
 
 const SERVICE: &str = "s3";
+
+static CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+static DATE: HeaderName = HeaderName::from_static("x-amz-date");
+static SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 /// A request that could not be signed. Says nothing of the credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +35,7 @@ pub enum SignError {
 #[derive(Clone)]
 pub struct SigningCredentials {
     credentials: Credentials,
-    keys: Arc<SigningKeys>,
+    pens: Arc<Pens>,
 }
 
 impl SigningCredentials {
@@ -51,6 +54,10 @@ impl SigningCredentials {
         self.credentials.access_key_id()
     }
 
+    fn pen(&self, region: &str, service: &str, time: SystemTime) -> Arc<Pen> {
+        self.pens.pen(self.credentials.secret_access_key(), region, service, time)
+    }
+
     /// For clients of other AWS services.
     pub fn to_provider(&self) -> SharedCredentialsProvider {
         SharedCredentialsProvider::new(self.credentials.clone())
@@ -59,7 +66,7 @@ impl SigningCredentials {
 
 impl From<Credentials> for SigningCredentials {
     fn from(credentials: Credentials) -> Self {
-        Self { credentials, keys: Arc::default() }
+        Self { credentials, pens: Arc::default() }
     }
 }
 
@@ -96,8 +103,8 @@ impl Signer {
         time: SystemTime,
     ) -> Result<ChunkSigner, SignError> {
         let payload = HeaderValue::from_str(mode.as_str()).map_err(|_| SignError::Header)?;
-        request.headers_mut().insert("x-amz-content-sha256", payload);
-        let pen = Pen::new(&self.region, SERVICE, credentials, time);
+        request.headers_mut().insert(&CONTENT_SHA256, payload);
+        let pen = credentials.pen(&self.region, SERVICE, time);
         let signature = pen.sign_request(request, mode.as_str(), credentials, is_signed)?;
         Ok(ChunkSigner { pen, running: signature })
     }
@@ -107,23 +114,7 @@ fn is_signed(name: &str) -> bool {
     matches!(name, "host" | "content-md5") || name.starts_with("x-amz-")
 }
 
-/// A key with the time and scope that it signs for.
-struct Pen {
-    key: SigningKey,
-    /// `YYYYMMDDThhmmssZ`.
-    time: String,
-    scope: String,
-}
-
 impl Pen {
-    fn new(region: &str, service: &str, credentials: &SigningCredentials, time: SystemTime) -> Self {
-        let time = stamp(time);
-        let scope = Scope { date: &time[..8], region, service };
-        let written = scope.to_string();
-        let key = credentials.keys.key(credentials.credentials.secret_access_key(), scope, &written);
-        Self { key, time, scope: written }
-    }
-
     fn sign_request<B>(
         &self,
         request: &mut Request<B>,
@@ -132,45 +123,28 @@ impl Pen {
         is_signed: impl Fn(&str) -> bool,
     ) -> Result<String, SignError> {
         let text = |text: &str| HeaderValue::from_str(text).map_err(|_| SignError::Header);
-        request.headers_mut().insert("x-amz-date", text(&self.time)?);
+        request.headers_mut().insert(&DATE, text(&self.time)?);
         if let Some(token) = credentials.credentials.session_token() {
             let mut token = text(token)?;
             token.set_sensitive(true);
-            request.headers_mut().insert("x-amz-security-token", token);
+            request.headers_mut().insert(&SECURITY_TOKEN, token);
         }
         let Canonical { hash, signed_headers } = Canonical::of(request, payload, is_signed)?;
         let signature = self.sign("AWS4-HMAC-SHA256", &[&hash]);
-        let mut authorization = text(&format!(
-            "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={signed_headers}, Signature={signature}",
-            credentials.access_key_id(),
-            self.scope
-        ))?;
+        let mut authorization = String::with_capacity(512);
+        authorization.extend(["AWS4-HMAC-SHA256 Credential=", credentials.access_key_id(), "/", &self.scope]);
+        authorization.extend([", SignedHeaders=", &signed_headers, ", Signature=", &signature]);
+        let authorization = HeaderValue::from_maybe_shared(Bytes::from(authorization));
+        let mut authorization = authorization.map_err(|_| SignError::Header)?;
         authorization.set_sensitive(true);
         request.headers_mut().insert(header::AUTHORIZATION, authorization);
         Ok(signature)
     }
-
-    /// The signature of what an algorithm puts behind time and scope, line by line.
-    fn sign(&self, algorithm: &str, lines: &[&str]) -> String {
-        let mut text = [algorithm, &self.time, &self.scope].join("\n");
-        for line in lines {
-            text.extend(["\n", line]);
-        }
-        self.key.sign(&text)
-    }
-}
-
-/// ISO 8601 in the basic form, UTC.
-fn stamp(time: SystemTime) -> String {
-    let time = OffsetDateTime::from(time);
-    let (year, month, day) = time.to_calendar_date();
-    let (hour, minute, second) = time.to_hms();
-    format!("{year:04}{:02}{day:02}T{hour:02}{minute:02}{second:02}Z", u8::from(month))
 }
 
 /// Signs the chunks of a body one after the other, each signature covering the one before.
 pub struct ChunkSigner {
-    pen: Pen,
+    pen: Arc<Pen>,
     running: String,
 }
 
@@ -212,7 +186,7 @@ impl ChunkSigner {
         credentials: &SigningCredentials,
         seed: &str,
     ) -> Self {
-        Self { pen: Pen::new(region, SERVICE, credentials, time), running: seed.to_owned() }
+        Self { pen: credentials.pen(region, SERVICE, time), running: seed.to_owned() }
     }
 }
 

@@ -107,15 +107,16 @@ where
     /// already: it is signed, or the client's own business.
     ///
     /// `again` makes the same request anew, if nothing of it can have been used up and a second arrival would do no
-    /// harm. It is used once, when a connection from the pool turns out to be closed already. A request that was not
+    /// harm. It is asked once, when a connection from the pool turns out to be closed already. A request that was not
     /// begun to be sent goes to another connection in any case; its body is untouched.
     pub async fn send(
         &self,
         request: Request<B>,
-        mut again: Option<Request<B>>,
+        again: impl FnOnce() -> Option<Request<B>>,
     ) -> Result<Response<ReplyBody<B>>, UpstreamError> {
         let to = request.uri().clone();
         let mut request = in_origin_form(request);
+        let mut again = Some(again);
         loop {
             let mut line = self.line(&to).await?;
             let mut failed = match line.exchange(request).await {
@@ -125,15 +126,16 @@ where
                 }
                 Err(failed) => failed,
             };
-            request = match (failed.take_message(), again.take()) {
-                (Some(unsent), unused) if line.has_served() => {
-                    again = unused;
-                    unsent
+            let next = match failed.take_message() {
+                _ if !line.has_served() => None,
+                None if was_stale(failed.error()) => {
+                    again.take().and_then(|again| again()).map(in_origin_form)
                 }
-                (None, Some(again)) if line.has_served() && was_stale(failed.error()) => {
-                    in_origin_form(again)
-                }
-                _ => return Err(failed.into_error().into()),
+                unsent => unsent,
+            };
+            request = match next {
+                Some(next) => next,
+                None => return Err(failed.into_error().into()),
             };
         }
     }
@@ -251,7 +253,7 @@ mod tests {
 
     async fn ask(upstream: &Upstream<Empty<Bytes>>) -> Result<String, UpstreamError> {
         let request = || Request::get("http://s3.example/x").body(Empty::new()).unwrap();
-        let response = upstream.send(request(), Some(request())).await?;
+        let response = upstream.send(request(), || Some(request())).await?;
         let body = response.into_body().collect().await.unwrap().to_bytes();
         Ok(String::from_utf8(body.to_vec()).unwrap())
     }

@@ -1,11 +1,15 @@
 //! Where a request goes: host, path and query as S3 should see them, in the one encoding that is also signed.
 
-use http::uri::{PathAndQuery, Scheme};
+use bytes::Bytes;
+use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 
 use crate::config::{Addressing, Upstream};
 use crate::s3::encoding::encode_path;
 use crate::s3::{BucketName, Query, Target};
+
+/// Most paths are shorter: they are written without growing their buffer.
+const USUAL_PATH: usize = 256;
 
 /// The configured endpoint.
 #[derive(Debug, Clone)]
@@ -13,6 +17,8 @@ pub struct Endpoint {
     scheme: Scheme,
     /// Host, and port where it is not the scheme's own: S3 signs `host` without a default port.
     authority: String,
+    /// The same, parsed once: as part of a URI and as a header.
+    parsed: Option<(Authority, HeaderValue)>,
     addressing: Addressing,
 }
 
@@ -26,17 +32,21 @@ impl Endpoint {
             Some(port) if port != default => format!("{host}:{port}"),
             _ => host.to_owned(),
         };
-        Self { scheme, authority: authority.to_ascii_lowercase(), addressing: upstream.addressing }
+        let authority = authority.to_ascii_lowercase();
+        let parsed = parse(&authority).ok();
+        Self { scheme, authority, parsed, addressing: upstream.addressing }
     }
 
     /// The URI for a target, and the `Host` that belongs to it.
     pub fn locate(&self, target: &Target, query: &Query) -> Result<(Uri, HeaderValue), http::Error> {
         let in_host = target.bucket().filter(|bucket| self.puts_in_host(bucket));
-        let authority = match in_host {
-            Some(bucket) => format!("{bucket}.{}", self.authority),
-            None => self.authority.clone(),
+        let (authority, host) = match (in_host, &self.parsed) {
+            (Some(bucket), _) => parse(&format!("{bucket}.{}", self.authority))?,
+            (None, Some(parsed)) => parsed.clone(),
+            (None, None) => parse(&self.authority)?,
         };
-        let mut path = String::from("/");
+        let mut path = String::with_capacity(USUAL_PATH);
+        path.push('/');
         if let Some(bucket) = target.bucket().filter(|_| in_host.is_none()) {
             path.push_str(bucket.as_str());
             if target.key().is_some() {
@@ -47,11 +57,11 @@ impl Endpoint {
             encode_path(&mut path, key.as_str());
         }
         query.encode(&mut path);
-        let host = HeaderValue::from_str(&authority)?;
-        let path = PathAndQuery::from_maybe_shared(bytes::Bytes::from(path))?;
-        let uri =
-            Uri::builder().scheme(self.scheme.clone()).authority(authority).path_and_query(path).build()?;
-        Ok((uri, host))
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(authority);
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(path))?);
+        Ok((Uri::from_parts(parts)?, host))
     }
 
     fn puts_in_host(&self, bucket: &BucketName) -> bool {
@@ -61,6 +71,10 @@ impl Endpoint {
             Addressing::VirtualUnlessDotted => !bucket.is_dotted(),
         }
     }
+}
+
+fn parse(authority: &str) -> Result<(Authority, HeaderValue), http::Error> {
+    Ok((authority.parse()?, HeaderValue::from_str(authority)?))
 }
 
 #[cfg(test)]
