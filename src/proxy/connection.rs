@@ -169,7 +169,8 @@ async fn http(
     // Longer than S3's side by what it takes to reach S3: while S3 is silent both sides are, and it must be S3's that
     // ends first, so that the client still gets an answer.
     let patience = limits.idle_timeout + limits.connect_timeout;
-    let mut stream = IdleTimeout::new(established.stream, patience);
+    // On the heap, as hyper's connection is: a future has room for every place that something moves through.
+    let mut stream = Box::new(IdleTimeout::new(established.stream, patience));
     let heads = (!established.http2).then(|| stream.watch_heads());
     let client = Client::new(established.client.identity, &proxy, stream.expired());
     let (label, client) = (client.label().clone(), Arc::new(client));
@@ -200,7 +201,7 @@ async fn http(
         let refused = move |objection| counted.bad_request(BadRequest::from(objection));
         let stream = Http2Heads::new(stream, limits.header_timeout, refused);
         objection = Some(stream.objection());
-        ending.drive(builder.serve_connection(TokioIo::new(stream), service)).await
+        ending.drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service))).await
     } else {
         let mut builder = http1::Builder::new();
         builder
@@ -209,7 +210,7 @@ async fn http(
             .max_buf_size(READ_BUFFER)
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEAD as usize);
-        ending.drive(builder.serve_connection(TokioIo::new(stream), service)).await
+        ending.drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service))).await
     };
     // However the library puts it to us.
     let objection = objection.and_then(|objection| objection.get().copied());

@@ -1,9 +1,12 @@
 //! How a client's connection ends before the client wants it to: the process drains, or the client is trusted no longer.
 
-use std::pin::pin;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use hyper_util::server::graceful::GracefulConnection;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
@@ -64,43 +67,48 @@ impl Ending {
     /// as long as its sender likes; over HTTP/1.1 it would close a connection at rest under a request that is on its way.
     /// So there is a last call first where nobody is to blame. Then every further request is refused from now on, what is in flight may finish, and
     /// when the time for that is over the connection is dropped.
-    pub(super) async fn drive<C: GracefulConnection>(self, connection: C) -> Result<(), C::Error> {
+    pub(super) async fn drive<C: GracefulConnection>(
+        self,
+        mut connection: Pin<Box<C>>,
+    ) -> Result<(), C::Error> {
+        let now = self.stop.now.clone();
         let Self { stop, trust, client, grace, age, http2 } = self;
-        let (mut connection, mut lost) = (pin!(connection), pin!(trust.lost()));
-        let (mut old, mut too_old) = (pin!(after(age)), pin!(after(age.map(|age| age + grace))));
-        let mut draining = pin!(stop.drain.cancelled());
-        let mut last_call = pin!(after(None));
-        let mut called = false;
+        let mut events = events(stop, trust, age, grace);
         loop {
             tokio::select! {
                 biased;
-                () = &mut draining, if !called => {
-                    called = true;
-                    client.retire();
-                    if http2 {
-                        connection.as_mut().graceful_shutdown();
+                Some(event) = events.next() => match event {
+                    Event::Draining => {
+                        client.retire();
+                        if http2 {
+                            connection.as_mut().graceful_shutdown();
+                        }
+                        events.push(Box::pin(after(LAST_CALL.min(grace / 2), Event::LastCall)));
+                        continue;
                     }
-                    last_call.set(after(Some(LAST_CALL.min(grace / 2))));
-                    continue;
-                }
-                () = &mut last_call => client.dismiss(Dismissal::Draining),
-                () = stop.now.cancelled() => return Ok(()),
-                why = &mut lost => {
-                    tracing::info!(client = %client.label(), why, "a connection ends");
-                    client.dismiss(Dismissal::Untrusted);
-                }
-                () = &mut old, if !client.is_retiring() => {
-                    client.retire();
-                    if http2 {
-                        connection.as_mut().graceful_shutdown();
+                    Event::LastCall => client.dismiss(Dismissal::Draining),
+                    Event::Now => return Ok(()),
+                    Event::Lost(why) => {
+                        tracing::info!(client = %client.label(), why, "a connection ends");
+                        client.dismiss(Dismissal::Untrusted);
                     }
-                    continue;
-                }
-                // What is in flight goes on for as long as it takes.
-                () = &mut too_old, if http2 && client.is_welcome().is_ok() => {
-                    client.dismiss(Dismissal::Old);
-                    continue;
-                }
+                    Event::Old => {
+                        if !client.is_retiring() {
+                            client.retire();
+                            if http2 {
+                                connection.as_mut().graceful_shutdown();
+                            }
+                        }
+                        continue;
+                    }
+                    // What is in flight goes on for as long as it takes.
+                    Event::TooOld => {
+                        if http2 && client.is_welcome().is_ok() {
+                            client.dismiss(Dismissal::Old);
+                        }
+                        continue;
+                    }
+                },
                 result = connection.as_mut() => return result,
             }
             break;
@@ -108,7 +116,7 @@ impl Ending {
         connection.as_mut().graceful_shutdown();
         tokio::select! {
             result = connection => result,
-            () = stop.now.cancelled() => Ok(()),
+            () = now.cancelled() => Ok(()),
             () = tokio::time::sleep(grace) => Ok(()),
         }
     }
@@ -118,11 +126,40 @@ impl Ending {
 /// time are served, and the answer says that it is the last one.
 pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
 
-async fn after(span: Option<Duration>) {
-    match span {
-        Some(span) => tokio::time::sleep(span).await,
-        None => std::future::pending().await,
+/// What happens to a connection beside its requests.
+enum Event {
+    /// The process is asked to stop.
+    Draining,
+    /// What was on its way then has come.
+    LastCall,
+    /// The process stops.
+    Now,
+    /// The client is no longer trusted.
+    Lost(&'static str),
+    /// The connection is old.
+    Old,
+    /// And the client has had time to take another one.
+    TooOld,
+}
+
+/// Each is looked at only when it was woken itself: a connection is polled several times for every request.
+type Events = FuturesUnordered<Pin<Box<dyn Future<Output = Event> + Send>>>;
+
+fn events(stop: Stop, trust: Trust, age: Option<Duration>, grace: Duration) -> Events {
+    let events = Events::new();
+    events.push(Box::pin(stop.drain.cancelled_owned().map(|()| Event::Draining)));
+    events.push(Box::pin(stop.now.cancelled_owned().map(|()| Event::Now)));
+    events.push(Box::pin(trust.lost().map(Event::Lost)));
+    if let Some(age) = age {
+        events.push(Box::pin(after(age, Event::Old)));
+        events.push(Box::pin(after(age + grace, Event::TooOld)));
     }
+    events
+}
+
+async fn after(span: Duration, event: Event) -> Event {
+    tokio::time::sleep(span).await;
+    event
 }
 
 /// The age at which one connection is old: those that were made together do not all end together.
