@@ -10,6 +10,7 @@ ARG CARGO_FLAGS=""
 # The dependencies first, with stubs for our own sources: this layer is rebuilt only when a dependency changes. Declared
 # benches, tests and examples are left out of the manifest here, because cargo insists that their files exist. The registry is
 # a cache mount; target/ is not, so that the compiled dependencies are in the layer also where cache mounts are not kept.
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     cp Cargo.toml Cargo.toml.full \
