@@ -5,33 +5,31 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
 
-use super::idle::IdleTimeout;
+use super::idle::{IdleTimeout, Traffic};
 
 /// A timer for hyper's HTTP/1 server that watches one stream.
 #[derive(Debug, Clone)]
 pub struct HeadTimer {
-    reads: Arc<AtomicU64>,
+    traffic: Traffic,
 }
 
 impl HeadTimer {
     /// Starts to count when bytes arrive on `stream`.
     pub fn of<S>(stream: &IdleTimeout<S>) -> Self {
-        Self { reads: stream.reads() }
+        Self { traffic: stream.traffic() }
     }
 }
 
 impl Timer for HeadTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
         // hyper asks when it begins to wait for a head.
-        let seen = self.reads.load(Ordering::Relaxed);
-        Box::pin(HeadSleep { reads: self.reads.clone(), seen, duration, running: None })
+        let seen = self.traffic.reads();
+        Box::pin(HeadSleep { traffic: self.traffic.clone(), seen, duration, running: None })
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
@@ -40,7 +38,7 @@ impl Timer for HeadTimer {
 }
 
 struct HeadSleep {
-    reads: Arc<AtomicU64>,
+    traffic: Traffic,
     seen: u64,
     duration: Duration,
     running: Option<Pin<Box<tokio::time::Sleep>>>,
@@ -53,7 +51,7 @@ impl Future for HeadSleep {
 
     /// hyper polls again whenever the stream was read, so nothing has to wake it before the first byte.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.running.is_none() && self.reads.load(Ordering::Relaxed) != self.seen {
+        if self.running.is_none() && self.traffic.reads() != self.seen {
             self.running = Some(Box::pin(tokio::time::sleep(self.duration)));
         }
         match &mut self.running {

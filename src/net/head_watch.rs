@@ -56,6 +56,12 @@ impl HeadWatch {
         self.lock().verdicts.pop_front().unwrap_or(Err(Misread::Ambiguous("it follows on one that can be")))
     }
 
+    /// Whether every request so far has come to its end, and none has begun.
+    pub fn is_between_requests(&self) -> bool {
+        let reader = self.lock();
+        reader.place == Place::Between && reader.verdicts.is_empty()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Reader> {
         // Plain values; a panic in between leaves nothing that looks like a verdict.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

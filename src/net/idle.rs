@@ -2,7 +2,7 @@
 //!
 //! There is no total time limit: a transfer may take hours as long as it moves.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::head_watch::HeadWatch;
@@ -30,6 +30,28 @@ enum Closing {
     Lingering(usize),
 }
 
+/// What moves on a stream.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic(Arc<Moved>);
+
+#[derive(Debug, Default)]
+struct Moved {
+    reads: AtomicU64,
+    unflushed: AtomicBool,
+}
+
+impl Traffic {
+    /// Reads that brought bytes, so far.
+    pub fn reads(&self) -> u64 {
+        self.0.reads.load(Ordering::Relaxed)
+    }
+
+    /// Whether all that was written has been flushed since.
+    pub fn is_flushed(&self) -> bool {
+        !self.0.unflushed.load(Ordering::Relaxed)
+    }
+}
+
 /// Wraps a stream with an inactivity timeout.
 #[derive(Debug)]
 pub struct IdleTimeout<S> {
@@ -40,7 +62,7 @@ pub struct IdleTimeout<S> {
     /// Whether the other side is heard out at the end.
     patient: bool,
     closing: Closing,
-    reads: Arc<AtomicU64>,
+    traffic: Traffic,
     expired: Arc<AtomicBool>,
     heads: Option<HeadWatch>,
 }
@@ -55,7 +77,7 @@ impl<S> IdleTimeout<S> {
             alarm: Box::pin(sleep(timeout)),
             patient: true,
             closing: Closing::Open,
-            reads: Arc::default(),
+            traffic: Traffic::default(),
             expired: Arc::default(),
             heads: None,
         }
@@ -67,9 +89,9 @@ impl<S> IdleTimeout<S> {
         Self { patient: false, ..Self::new(stream, timeout) }
     }
 
-    /// Counts reads that brought bytes.
-    pub(super) fn reads(&self) -> Arc<AtomicU64> {
-        self.reads.clone()
+    /// Tells what moves.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic.clone()
     }
 
     /// Becomes true when the stream has ended because nothing moved.
@@ -110,7 +132,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeout<S> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.reads.fetch_add(1, Ordering::Relaxed);
+            self.traffic.0.reads.fetch_add(1, Ordering::Relaxed);
             if let Some(heads) = &self.heads {
                 heads.see(&buf.filled()[before..]);
             }
@@ -121,6 +143,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeout<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.traffic.0.unflushed.store(true, Ordering::Relaxed);
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.judge(polled, cx)
     }
@@ -130,6 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.traffic.0.unflushed.store(true, Ordering::Relaxed);
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.judge(polled, cx)
     }
@@ -141,7 +165,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         // A flush with nothing to do is no traffic.
-        if polled.is_ready() { polled } else { self.judge(polled, cx) }
+        if polled.is_ready() {
+            self.traffic.0.unflushed.store(false, Ordering::Relaxed);
+            return polled;
+        }
+        self.judge(polled, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -155,6 +183,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
             self.alarm.as_mut().reset(Instant::now() + LINGER);
         }
         self.hear_out(cx).map(Ok)
+    }
+}
+
+impl<S: AsyncBufRead + Unpin> IdleTimeout<S> {
+    /// Waits until there is something to read, or the stream has ended; takes nothing of it.
+    pub async fn readable(&mut self) -> io::Result<()> {
+        poll_fn(|cx| {
+            let polled = Pin::new(&mut self.stream).poll_fill_buf(cx).map_ok(|_| ());
+            // Counted when it is read.
+            if polled.is_ready() { polled } else { self.judge(polled, cx) }
+        })
+        .await
     }
 }
 

@@ -23,7 +23,7 @@ pub use head_timer::HeadTimer;
 pub use head_watch::{HeadWatch, Misread};
 pub use hop_by_hop::{strip_hop_by_hop, strip_request};
 pub use http2_heads::{Http2Heads, Objection};
-pub use idle::IdleTimeout;
+pub use idle::{IdleTimeout, Traffic};
 pub use lobby::{Lobby, Seat};
 pub use local::{LocalAddress, LocalListener};
 pub use local_stream::LocalStream;

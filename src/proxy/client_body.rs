@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::at_rest::Opened;
 use super::body::UpstreamBody;
 use super::late_error::LateError;
 use super::pace::Pace;
@@ -24,6 +25,8 @@ pub(super) struct ClientBody {
     late: Option<LateError>,
     /// `None` when the request is over.
     record: Option<Record>,
+    /// Until hyper has taken the last of it.
+    opened: Option<Opened>,
 }
 
 #[derive(Debug)]
@@ -62,9 +65,15 @@ impl ClientBody {
             pace.moved();
         }
         let late = record.as_ref().and_then(Record::late_error);
-        let mut body = Self { source, rest, pace, late, record };
+        let mut body = Self { source, rest, pace, late, record, opened: None };
         body.end_if_over();
         body
+    }
+
+    /// The same, and its request is open for as long.
+    pub(super) fn holding(mut self, opened: Opened) -> Self {
+        self.opened = Some(opened);
+        self
     }
 
     fn end_if_over(&mut self) {

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::at_rest::{self, Open, Rest};
 use super::client::Client;
 use super::ending::{Ending, LAST_CALL, Trust, jittered};
 use super::journey::Proxy;
@@ -169,26 +170,45 @@ async fn http(
     // Longer than S3's side by what it takes to reach S3: while S3 is silent both sides are, and it must be S3's that
     // ends first, so that the client still gets an answer.
     let patience = limits.idle_timeout + limits.connect_timeout;
-    // On the heap, as hyper's connection is: a future has room for every place that something moves through.
-    let mut stream = Box::new(IdleTimeout::new(established.stream, patience));
+    let mut stream = IdleTimeout::new(established.stream, patience);
     let heads = (!established.http2).then(|| stream.watch_heads());
+    let open = Open::default();
+    let rest = heads.clone().map(|heads| Rest {
+        open: open.clone(),
+        heads,
+        traffic: stream.traffic(),
+        resting: metrics.connections_resting.clone(),
+    });
     let client = Client::new(established.client.identity, &proxy, stream.expired());
     let (label, client) = (client.label().clone(), Arc::new(client));
     let trust = Trust::new(established.chain, established.client.not_after, tls);
     let age = limits.max_connection_age.map(jittered);
     let (grace, http2) = (limits.drain_timeout, established.http2);
-    let ending = Ending { stop, trust, client: client.clone(), grace, age, http2 };
+    let ending = Ending::new(stop, trust, client.clone(), grace, age, http2);
     let ended = CancellationToken::new();
     let streams = PacedStreams::new(patience, ended.clone());
     let _ended = ended.drop_guard();
     let service = service_fn(move |request| {
         let (proxy, client) = (proxy.clone(), client.clone());
         let reading = heads.as_ref().map_or(Ok(()), HeadWatch::next);
+        let opened = open.begin();
         // hyper keeps room for this future while the connection rests.
-        Box::pin(async move { proxy.answer(&client, request, reading).await })
+        Box::pin(async move {
+            let answered = proxy.answer(&client, request, reading).await;
+            answered.map(|response| response.map(|body| body.holding(opened)))
+        })
     });
     let mut objection = None;
-    let result = if established.http2 {
+    let result = if let Some(rest) = rest {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(HeadTimer::of(&stream))
+            .header_read_timeout(limits.header_timeout)
+            .max_buf_size(READ_BUFFER)
+            .max_headers(MAX_HEADERS)
+            .max_header_size(MAX_HEAD as usize);
+        at_rest::serve(&builder, stream, service, rest, ending).await
+    } else {
         let mut builder = http2::Builder::new(streams);
         builder
             .timer(TokioTimer::new())
@@ -201,15 +221,6 @@ async fn http(
         let refused = move |objection| counted.bad_request(BadRequest::from(objection));
         let stream = Http2Heads::new(stream, limits.header_timeout, refused);
         objection = Some(stream.objection());
-        ending.drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service))).await
-    } else {
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(HeadTimer::of(&stream))
-            .header_read_timeout(limits.header_timeout)
-            .max_buf_size(READ_BUFFER)
-            .max_headers(MAX_HEADERS)
-            .max_header_size(MAX_HEAD as usize);
         ending.drive(Box::pin(builder.serve_connection(TokioIo::new(stream), service))).await
     };
     // However the library puts it to us.

@@ -10,6 +10,7 @@ use futures_util::{FutureExt, StreamExt};
 use hyper_util::server::graceful::GracefulConnection;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use crate::net::Stop;
@@ -47,77 +48,114 @@ impl Dismissal {
     }
 }
 
-/// What ends a connection.
+/// What may end a connection, and what happens then.
+///
+/// hyper is asked to close it in good order, but over HTTP/2 that waits for the client's word, and a body may take
+/// as long as its sender likes; over HTTP/1.1 it would close a connection at rest under a request that is on its way.
+/// So there is a last call first where nobody is to blame. Then every further request is refused from now on, what is
+/// in flight may finish, and when the time for that is over the connection is dropped.
 pub(super) struct Ending {
-    pub(super) stop: Stop,
-    pub(super) trust: Trust,
-    pub(super) client: Arc<Client>,
-    /// For what is in flight then.
-    pub(super) grace: Duration,
-    /// When the connection is old, if ever.
-    pub(super) age: Option<Duration>,
-    /// Whether the connection can be told so at any time; else the next answer does.
-    pub(super) http2: bool,
+    events: Events,
+    now: CancellationToken,
+    client: Arc<Client>,
+    grace: Duration,
+    http2: bool,
+}
+
+/// What an event means for the connection.
+pub(super) enum Turn {
+    /// It goes on.
+    Stay,
+    /// It goes on, and is asked to close in good order. Over HTTP/1.1 the next answer says so.
+    Tell,
+    /// It may finish what is in flight.
+    Finish,
+    /// It ends.
+    Now,
 }
 
 impl Ending {
+    /// `grace` is for what is in flight at the end; the connection is old after `age`, if ever.
+    pub(super) fn new(
+        stop: Stop,
+        trust: Trust,
+        client: Arc<Client>,
+        grace: Duration,
+        age: Option<Duration>,
+        http2: bool,
+    ) -> Self {
+        let now = stop.now.clone();
+        Self { events: events(stop, trust, age, grace), now, client, grace, http2 }
+    }
+
     /// Serves a connection until it ends.
-    ///
-    /// hyper is asked to close it in good order, but over HTTP/2 that waits for the client's word, and a body may take
-    /// as long as its sender likes; over HTTP/1.1 it would close a connection at rest under a request that is on its way.
-    /// So there is a last call first where nobody is to blame. Then every further request is refused from now on, what is in flight may finish, and
-    /// when the time for that is over the connection is dropped.
     pub(super) async fn drive<C: GracefulConnection>(
+        mut self,
+        mut connection: Pin<Box<C>>,
+    ) -> Result<(), C::Error> {
+        loop {
+            let turn = tokio::select! {
+                biased;
+                turn = self.turn() => turn,
+                result = connection.as_mut() => return result,
+            };
+            match turn {
+                Turn::Stay => {}
+                Turn::Tell => connection.as_mut().graceful_shutdown(),
+                Turn::Finish => return self.finish(connection).await,
+                Turn::Now => return Ok(()),
+            }
+        }
+    }
+
+    /// Lets what is in flight finish, for as long as it may take.
+    pub(super) async fn finish<C: GracefulConnection>(
         self,
         mut connection: Pin<Box<C>>,
     ) -> Result<(), C::Error> {
-        let now = self.stop.now.clone();
-        let Self { stop, trust, client, grace, age, http2 } = self;
-        let mut events = events(stop, trust, age, grace);
-        loop {
-            tokio::select! {
-                biased;
-                Some(event) = events.next() => match event {
-                    Event::Draining => {
-                        client.retire();
-                        if http2 {
-                            connection.as_mut().graceful_shutdown();
-                        }
-                        events.push(Box::pin(after(LAST_CALL.min(grace / 2), Event::LastCall)));
-                        continue;
-                    }
-                    Event::LastCall => client.dismiss(Dismissal::Draining),
-                    Event::Now => return Ok(()),
-                    Event::Lost(why) => {
-                        tracing::info!(client = %client.label(), why, "a connection ends");
-                        client.dismiss(Dismissal::Untrusted);
-                    }
-                    Event::Old => {
-                        if !client.is_retiring() {
-                            client.retire();
-                            if http2 {
-                                connection.as_mut().graceful_shutdown();
-                            }
-                        }
-                        continue;
-                    }
-                    // What is in flight goes on for as long as it takes.
-                    Event::TooOld => {
-                        if http2 && client.is_welcome().is_ok() {
-                            client.dismiss(Dismissal::Old);
-                        }
-                        continue;
-                    }
-                },
-                result = connection.as_mut() => return result,
-            }
-            break;
-        }
         connection.as_mut().graceful_shutdown();
+        self.in_time(connection).await.unwrap_or(Ok(()))
+    }
+
+    /// The same for whatever else ends a connection.
+    pub(super) async fn in_time<T>(self, last: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
-            result = connection => result,
-            () = now.cancelled() => Ok(()),
-            () = tokio::time::sleep(grace) => Ok(()),
+            result = last => Some(result),
+            () = self.now.cancelled() => None,
+            () = tokio::time::sleep(self.grace) => None,
+        }
+    }
+
+    /// The next thing that happens beside the requests. Nothing is lost when it is dropped before.
+    pub(super) async fn turn(&mut self) -> Turn {
+        let Some(event) = self.events.next().await else { return std::future::pending().await };
+        let tell = if self.http2 { Turn::Tell } else { Turn::Stay };
+        match event {
+            Event::Draining => {
+                self.client.retire();
+                self.events.push(Box::pin(after(LAST_CALL.min(self.grace / 2), Event::LastCall)));
+                tell
+            }
+            Event::LastCall => {
+                self.client.dismiss(Dismissal::Draining);
+                Turn::Finish
+            }
+            Event::Now => Turn::Now,
+            Event::Lost(why) => {
+                tracing::info!(client = %self.client.label(), why, "a connection ends");
+                self.client.dismiss(Dismissal::Untrusted);
+                Turn::Finish
+            }
+            Event::Old if !self.client.is_retiring() => {
+                self.client.retire();
+                tell
+            }
+            // What is in flight goes on for as long as it takes.
+            Event::TooOld if self.http2 && self.client.is_welcome().is_ok() => {
+                self.client.dismiss(Dismissal::Old);
+                Turn::Stay
+            }
+            Event::Old | Event::TooOld => Turn::Stay,
         }
     }
 }

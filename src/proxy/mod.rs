@@ -1,6 +1,7 @@
 //! Floor 4: the journey of a request, from the client's connection to S3 and back.
 
 mod answer;
+mod at_rest;
 mod body;
 mod client;
 mod client_body;

@@ -30,6 +30,8 @@ pub struct Metrics {
     pub in_flight: IntGauge,
     /// Client connections that are open.
     pub connections: IntGauge,
+    /// Those of them that rest, and hold little memory.
+    pub connections_resting: IntGauge,
     /// Connection attempts by their result.
     pub handshakes: IntCounterVec,
     /// Of the handshakes, those in which a ticket stood for the client's certificate.
@@ -98,6 +100,8 @@ impl Metrics {
                 .seconds("s3proxy_upstream_duration_seconds", "Until S3 answered with a head.")?,
             in_flight: register.count("s3proxy_requests_in_flight", "Requests being served.")?,
             connections: register.count("s3proxy_connections", "Open client connections.")?,
+            connections_resting: register
+                .count("s3proxy_connections_resting", "Open client connections over HTTP/1.1 that rest.")?,
             handshakes: register.counters(
                 "s3proxy_handshakes_total",
                 "Connection attempts by result.",

@@ -18,8 +18,8 @@ use crate::s3::{ErrorCode, Refusal};
 /// A client that is known.
 #[derive(Debug)]
 pub struct Established {
-    /// The encrypted stream.
-    pub stream: TlsStream<TcpStream>,
+    /// The encrypted stream. On the heap: a future has room for every place that something moves through.
+    pub stream: Box<TlsStream<TcpStream>>,
     /// Who is at the other end.
     pub client: ClientLeaf,
     /// Its certificates as it showed them, leaf first.
@@ -120,7 +120,7 @@ async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Result<Estab
         .collect();
     let leaf = chain.first().ok_or(HandshakeError::NoCertificate)?;
     let client = ClientLeaf::parse(leaf).map_err(|error| leaf_cause(&error))?;
-    Ok(Established { stream, client, chain, http2, resumed })
+    Ok(Established { stream: Box::new(stream), client, chain, http2, resumed })
 }
 
 /// Answers plain HTTP in its own terms, so that whoever forgot the `s` is told so.

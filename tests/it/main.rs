@@ -39,6 +39,7 @@ mod reload;
 #[cfg(feature = "bootstrap")]
 mod render;
 mod requests;
+mod resting;
 mod resumption;
 mod revocation;
 mod revocation_lists;
