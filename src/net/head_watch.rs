@@ -56,10 +56,10 @@ impl HeadWatch {
         self.lock().verdicts.pop_front().unwrap_or(Err(Misread::Ambiguous("it follows on one that can be")))
     }
 
-    /// Whether every request so far has come to its end, and none has begun.
+    /// Whether every request so far has come to its end, and nothing behind it.
     pub fn is_between_requests(&self) -> bool {
         let reader = self.lock();
-        reader.place == Place::Between && reader.verdicts.is_empty()
+        reader.place == Place::Between && !reader.blank && reader.verdicts.is_empty()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Reader> {
@@ -98,6 +98,8 @@ struct Reader {
     cut: bool,
     last: u8,
     framing: Framing,
+    /// An empty line in front of a request that has not come.
+    blank: bool,
     verdicts: VecDeque<Result<(), Misread>>,
 }
 
@@ -150,6 +152,7 @@ impl Reader {
                 Place::Between => {
                     let empty = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
                     bytes = &bytes[empty..];
+                    self.blank |= empty > 0;
                     if !bytes.is_empty() {
                         self.place = Place::RequestLine;
                     }
@@ -217,6 +220,7 @@ impl Reader {
 
     fn head_ended(&mut self) -> Place {
         let framing = std::mem::take(&mut self.framing);
+        self.blank = false;
         self.verdicts.push_back(framing.misread.map_or(Ok(()), Err));
         match (framing.misread, framing.length) {
             (Some(Misread::Ambiguous(_)), _) => Place::Lost,

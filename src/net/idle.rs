@@ -46,7 +46,7 @@ impl Traffic {
         self.0.reads.load(Ordering::Relaxed)
     }
 
-    /// Whether all that was written has been flushed since.
+    /// Whether all that was written has been flushed since, and nobody closes the stream.
     pub fn is_flushed(&self) -> bool {
         !self.0.unflushed.load(Ordering::Relaxed)
     }
@@ -173,6 +173,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for IdleTimeout<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Whatever was flushed before: who closes does not rest.
+        self.traffic.0.unflushed.store(true, Ordering::Relaxed);
         if self.closing == Closing::Open {
             let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
             ready!(self.judge(polled, cx))?;

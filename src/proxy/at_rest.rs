@@ -122,7 +122,7 @@ where
                     Ok(()) => break,
                     Err(error) => {
                         tracing::debug!(%error, "a connection ended at rest");
-                        return Ok(());
+                        Turn::Finish
                     }
                 },
             };

@@ -127,11 +127,11 @@ where
                 Err(failed) => failed,
             };
             let next = match failed.take_message() {
-                _ if !line.has_served() => None,
-                None if was_stale(failed.error()) => {
+                Some(unsent) if line.was_pooled() => Some(unsent),
+                None if line.has_served() && was_stale(failed.error()) => {
                     again.take().and_then(|again| again()).map(in_origin_form)
                 }
-                unsent => unsent,
+                _ => None,
             };
             request = match next {
                 Some(next) => next,
@@ -144,17 +144,20 @@ where
     async fn line(&self, to: &Uri) -> Result<Line<B>, UpstreamError> {
         let host = to.authority().cloned();
         let host = host.ok_or_else(|| UpstreamError::Connect("the address has no host".into()))?;
-        while let Some(mut line) = self.pool.take(&host) {
-            if line.is_ready() {
-                return Ok(line);
+        let mut free = loop {
+            match self.pool.take(&host) {
+                Ok(mut line) => {
+                    if line.is_ready() {
+                        return Ok(line);
+                    }
+                }
+                Err(free) => break free,
             }
-        }
-        let free = self.pool.wait(&host);
+        };
         let mut opened = Box::pin(open(self.connector.clone(), to.clone(), host));
         tokio::select! {
             biased;
-            opened = &mut opened => opened,
-            Ok(line) = free => {
+            Ok(line) = &mut free => {
                 // What has been begun serves the next one.
                 let pool = self.pool.clone();
                 tokio::spawn(async move {
@@ -163,6 +166,14 @@ where
                     }
                 });
                 Ok(line)
+            }
+            opened = &mut opened => {
+                // What came in the same moment does too.
+                free.close();
+                if let Ok(line) = free.try_recv() {
+                    self.pool.put(line);
+                }
+                opened
             }
         }
     }
@@ -276,6 +287,28 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(ask(&told(&addresses)).await.unwrap(), "new");
         }
+    }
+
+    /// S3 may close a connection in the moment between the look at it and its use.
+    #[tokio::test]
+    async fn a_request_that_meets_a_closed_connection_comes_back() {
+        let (address, serving) = server("here").await;
+        let (other, _serving_other) = server("there").await;
+        let upstream = told(&Arc::new(Mutex::new(vec![address])));
+        let to = Uri::from_static("http://s3.example/x");
+        let mut line = upstream.line(&to).await.unwrap();
+        let request = || Request::get("/x").header("host", "s3.example").body(Empty::new()).unwrap();
+        let answer = line.exchange(request()).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "here");
+        assert!(line.is_ready());
+        serving.abort();
+        let _ = serving.await;
+        // By the time that another connection has been made, the end of this one has been heard of.
+        drop(TcpStream::connect(other).await.unwrap());
+        let exchange = tokio::time::timeout(Duration::from_secs(5), line.exchange(request()));
+        let mut failed = exchange.await.expect("it hangs").unwrap_err();
+        assert!(failed.take_message().is_some(), "it was not sent, and is gone all the same");
+        assert!(!line.is_ready());
     }
 
     #[tokio::test]

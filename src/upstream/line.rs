@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Weak;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::uri::Authority;
@@ -26,8 +26,10 @@ use super::pool::Pool;
 pub(super) struct Line<B: Body<Data = Bytes> + 'static> {
     host: Authority,
     sender: SendRequest<B>,
-    connection: Box<Connection<TokioIo<UpstreamStream>, B>>,
+    /// Until it has ended.
+    connection: Option<Box<Connection<TokioIo<UpstreamStream>, B>>>,
     served: bool,
+    pooled: bool,
 }
 
 impl<B> Line<B>
@@ -38,7 +40,7 @@ where
     /// Over a new connection to `host`.
     pub(super) async fn new(stream: UpstreamStream, host: Authority) -> hyper::Result<Self> {
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        Ok(Self { host, sender, connection: Box::new(connection), served: false })
+        Ok(Self { host, sender, connection: Some(Box::new(connection)), served: false, pooled: false })
     }
 
     pub(super) fn host(&self) -> &Authority {
@@ -50,9 +52,24 @@ where
         self.served
     }
 
+    /// Whether it has been in the pool, so that its end may just have come while nobody looked.
+    pub(super) fn was_pooled(&self) -> bool {
+        self.pooled
+    }
+
+    /// Into the pool it goes.
+    pub(super) fn pool(&mut self) {
+        self.pooled = true;
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // How it ended is for the request to say, which hyper tells; without one nobody asks.
-        Pin::new(&mut *self.connection).poll(cx).map(|_| ())
+        if let Some(connection) = &mut self.connection {
+            // How it ended is for the request to say, which hyper tells; without one nobody asks.
+            let _ = ready!(Pin::new(&mut **connection).poll(cx));
+            // A request that waits to be sent comes back only when its connection is gone.
+            self.connection = None;
+        }
+        Poll::Ready(())
     }
 
     /// Whether it takes another request: it has not been closed while nobody looked.
@@ -68,10 +85,8 @@ where
     ) -> Result<Response<Incoming>, TrySendError<Request<B>>> {
         // Without tokio's budget, which would ask for another turn by a waker that is none.
         let mut answer = pin!(tokio::task::unconstrained(self.sender.try_send_request(request)));
-        let connection = &mut self.connection;
-        let mut ended = false;
         let answer = poll_fn(|cx| {
-            ended = ended || Pin::new(&mut **connection).poll(cx).is_ready();
+            let ended = self.poll(cx).is_ready();
             answer.as_mut().poll(&mut waker_of(ended, cx))
         });
         let answer = answer.await?;
@@ -94,8 +109,10 @@ where
     pub(super) async fn close(self) {
         let Self { sender, connection, .. } = self;
         drop(sender);
-        // Nobody is there to be told.
-        let _ = connection.await;
+        if let Some(connection) = connection {
+            // Nobody is there to be told.
+            let _ = connection.await;
+        }
     }
 }
 
@@ -134,6 +151,9 @@ where
         let (Some(mut line), Some(pool)) = (self.line.take(), self.pool.upgrade()) else { return };
         if line.is_ready() {
             return pool.put(line);
+        }
+        if line.connection.is_none() {
+            return;
         }
         drop(pool);
         let pool = self.pool.clone();
@@ -176,7 +196,13 @@ where
             }
             polled = this.poll_incoming(cx);
         }
-        if this.incoming.is_end_stream() || matches!(polled, Poll::Ready(None)) {
+        let over = match &polled {
+            // Nobody asks for more behind trailers.
+            Poll::Ready(Some(Ok(frame))) => frame.is_trailers(),
+            Poll::Ready(None) => true,
+            _ => false,
+        };
+        if over || this.incoming.is_end_stream() {
             this.release();
         }
         if let Poll::Ready(Some(Err(error))) = polled {

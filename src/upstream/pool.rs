@@ -51,29 +51,28 @@ where
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection that has not rested for too long. Whether it still lives is for the caller to find out.
-    pub(super) fn take(&self, host: &Authority) -> Option<Line<B>> {
+    /// A connection that has not rested for too long, or else the next one that becomes free. Whether it still lives is
+    /// for the caller to find out.
+    pub(super) fn take(&self, host: &Authority) -> Result<Line<B>, oneshot::Receiver<Line<B>>> {
         let mut inner = self.lock();
-        let resting = &mut inner.hosts.get_mut(host)?.resting;
-        let (line, since) = resting.pop()?;
-        // The others have rested for longer; they are closed in good order by who looks after them.
-        (since.elapsed() < self.rest).then_some(line)
-    }
-
-    /// The next connection that becomes free.
-    pub(super) fn wait(&self, host: &Authority) -> oneshot::Receiver<Line<B>> {
-        let (sender, receiver) = oneshot::channel();
-        let mut inner = self.lock();
-        let waiting = &mut inner.hosts.entry(host.clone()).or_default().waiting;
-        while waiting.front().is_some_and(oneshot::Sender::is_closed) {
-            waiting.pop_front();
+        let host = inner.hosts.entry(host.clone()).or_default();
+        // If the last has rested for too long, so have the others: they are closed by who looks after them.
+        if host.resting.last().is_some_and(|(_, since)| since.elapsed() < self.rest)
+            && let Some((line, _)) = host.resting.pop()
+        {
+            return Ok(line);
         }
-        waiting.push_back(sender);
-        receiver
+        let (sender, receiver) = oneshot::channel();
+        while host.waiting.front().is_some_and(oneshot::Sender::is_closed) {
+            host.waiting.pop_front();
+        }
+        host.waiting.push_back(sender);
+        Err(receiver)
     }
 
     /// Takes a connection that is ready for another request.
     pub(super) fn put(self: &Arc<Self>, mut line: Line<B>) {
+        line.pool();
         let mut inner = self.lock();
         let host = inner.hosts.entry(line.host().clone()).or_default();
         while let Some(waiter) = host.waiting.pop_front() {
@@ -83,7 +82,9 @@ where
             }
         }
         host.resting.push((line, Instant::now()));
-        if !std::mem::replace(&mut inner.watched, true) {
+        let watched = std::mem::replace(&mut inner.watched, true);
+        drop(inner);
+        if !watched {
             tokio::spawn(look_after(Arc::downgrade(self), self.rest));
         }
     }
