@@ -303,8 +303,10 @@ mod tests {
         assert!(line.is_ready());
         serving.abort();
         let _ = serving.await;
-        // By the time that another connection has been made, the end of this one has been heard of.
-        drop(TcpStream::connect(other).await.unwrap());
+        // By the time that somebody else has answered, the end of this one has been heard of.
+        let mut there = TcpStream::connect(other).await.unwrap();
+        there.write_all(b"x").await.unwrap();
+        assert!(there.read(&mut [0; 64]).await.unwrap() > 0);
         let exchange = tokio::time::timeout(Duration::from_secs(5), line.exchange(request()));
         let mut failed = exchange.await.expect("it hangs").unwrap_err();
         assert!(failed.take_message().is_some(), "it was not sent, and is gone all the same");

@@ -22,7 +22,7 @@ use hyper_util::rt::TokioIo;
 use super::connector::UpstreamStream;
 use super::pool::Pool;
 
-/// A connection without a request under way.
+/// A connection, with or without a request under way.
 pub(super) struct Line<B: Body<Data = Bytes> + 'static> {
     host: Authority,
     sender: SendRequest<B>,
